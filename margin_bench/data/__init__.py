@@ -1,0 +1,1 @@
+"""Data sets: one module each, with a function `load(split, root, ...) -> Split`."""
