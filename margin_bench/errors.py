@@ -3,11 +3,19 @@
 A message says what was expected, what came and what to change, in at most three lines.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class MarginBenchError(Exception):
     """Shown to the user as its message alone, without a traceback."""
 
     exit_code = 1
+
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        if exit_code is not None:
+            self.exit_code = exit_code
 
 
 class ConfigError(MarginBenchError):
@@ -41,8 +49,10 @@ class AlreadyRunningError(MarginBenchError):
 
 
 class StoppedError(MarginBenchError):
-    """The run was asked to stop by a signal and saved its state first."""
+    """The run was stopped by a signal and saved its state first, or one of its processes ended and stopped the rest."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known names that look like `name`, as the end of an error message; empty if none does."""
+    matches = difflib.get_close_matches(name, list(known), n=3)
+    return f"; did you mean {' or '.join(matches)}?" if matches else ""

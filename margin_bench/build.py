@@ -1,0 +1,46 @@
+"""From a group of the configuration to the object that its `_target_` names, ours or the user's own."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.utils import get_object
+
+from margin_bench.errors import ConfigError
+
+
+def build(group: Mapping[str, Any], **more: Any) -> Any:
+    """Calls `_target_` with the group's other entries, its display name left out, and with `more`.
+
+    Raises:
+        ConfigError: there is no such target, it has no such parameter, or it refuses a value (ValueError).
+    """
+    target = group["_target_"]
+    arguments = {key: value for key, value in group.items() if key not in ("_target_", "name")} | more
+    try:
+        function = get_object(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"_target_={target} cannot be imported: {error}") from error
+    try:
+        inspect.signature(function).bind(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"{target}: {error}") from error
+    try:
+        return function(**arguments)
+    except ValueError as error:
+        raise ConfigError(f"{target}: {error}") from error
+
+
+def refuse_foreign_targets(config: Mapping[str, Any], source: str) -> None:
+    """Lets a configuration that was read from a file, and is data, build nothing but what is ours.
+
+    Raises:
+        ConfigError: a `_target_` lies outside `margin_bench`.
+    """
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            refuse_foreign_targets(value, source)
+        elif key == "_target_" and not str(value).startswith("margin_bench."):
+            raise ConfigError(
+                f"{source} names _target_={value}, which is not part of margin-bench and is not run from a saved file"
+            )

@@ -1,0 +1,122 @@
+"""The command line: sub-commands in front of Hydra's grammar, and the exit code of every error.
+
+Nothing heavy is imported before it is needed: the help and a mistake in the configuration never wait for torch.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from margin_bench import __version__
+from margin_bench.errors import ConfigError, nearest
+from margin_bench.exits import exit_code_of
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+COMMANDS = {
+    "train": "one run, or a sweep with -m; with no override: two-way loss on the embedded digits, about a minute",
+    "evaluate": "the scores of a finished run, computed again",
+}
+
+HELP = f"""margin-bench {__version__}: which loss, used in which way, ranks classes and samples best?
+
+usage: margin-bench COMMAND [key=value ...]
+
+commands:
+{chr(10).join(f"  {name:<10}{summary}" for name, summary in COMMANDS.items())}
+
+examples:
+  margin-bench train loss.way=class seed=1
+  margin-bench train -m loss.positive_temperature=1,2,4 seed=0,1,2
+  margin-bench train dataset=coco dataset.root=/data/coco
+  margin-bench train --cfg job            what a run would use
+  margin-bench COMMAND --help             every key and group of a command
+
+shell completion: eval "$(margin-bench -sc install=bash)"
+exit codes: 0 done, 2 usage or configuration, 3 data, 4 checkpoint or record, 5 numerical or runtime,
+            6 already running, 75 preempted, 130 interrupted
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command line (without the program's name) and returns the exit code."""
+    return exit_code_of(_dispatch, sys.argv[1:] if arguments is None else arguments)
+
+
+def _dispatch(arguments: list[str]) -> None:
+    command, *rest = arguments or ["--help"]
+    if command in ("-h", "--help", "help"):
+        print(HELP, end="")
+    elif command == "--version":
+        print(f"margin-bench {__version__}")
+    elif command in ("-sc", "--shell-completion"):
+        _complete(arguments)
+    elif command in COMMANDS:
+        _run_hydra(command, rest)
+    else:
+        raise ConfigError(f"there is no command {command}{nearest(command, COMMANDS)}\nmargin-bench --help lists them")
+
+
+def _run_hydra(command: str, arguments: list[str]) -> None:
+    """Checks the configuration, then hands over to Hydra, which calls the task of the command."""
+    import hydra
+    from hydra._internal.utils import get_args_parser
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from margin_bench.compose import check
+    from margin_bench.config import configs_dir, register_resolvers
+
+    parsed, unknown = get_args_parser().parse_known_args(arguments)
+    if unknown:
+        raise ConfigError(f"unknown option {unknown[0]}\nmargin-bench {command} --help lists the options")
+    if not (parsed.help or parsed.hydra_help or parsed.info or parsed.shell_completion):
+        check(command, parsed.overrides, parsed.config_dir, _outer_processes())
+    register_resolvers()
+    # Errors are ours to print; Hydra would turn them into a traceback and exit code 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = [f"margin-bench {command}", *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(configs_dir()), config_name=command)(TASKS[command])()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _outer_processes() -> int | None:
+    """How many processes torchrun has started; None without it."""
+    size = os.environ.get("WORLD_SIZE")
+    return int(size) if size else None
+
+
+def _train(config: "DictConfig") -> None:
+    from margin_bench.config import typed
+    from margin_bench.run import train
+
+    train(typed("train", config))
+
+
+def _evaluate(config: "DictConfig") -> None:
+    from margin_bench.config import typed
+    from margin_bench.run import evaluate
+
+    evaluate(typed("evaluate", config))
+
+
+TASKS: dict[str, Callable[[Any], None]] = {"train": _train, "evaluate": _evaluate}
+
+
+def _complete(arguments: list[str]) -> None:
+    """Shell completion: Hydra completes what stands after a command, and knows no commands itself."""
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if any(argument.startswith("query=") for argument in arguments):
+        if len(words) < 3:
+            print("\n".join(name for name in COMMANDS if name.startswith(words[-1])))
+            return
+        if words[1] not in COMMANDS:
+            return
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
+        os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
+    command = words[1] if len(words) > 2 else "train"
+    _run_hydra(command, arguments)

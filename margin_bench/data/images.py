@@ -1,0 +1,72 @@
+"""Reading image files as they are found in the wild."""
+
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from margin_bench.errors import DataError
+
+# What Pillow raises for files that are missing or broken; which one depends on the format and on the broken byte.
+BROKEN_FILE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+
+
+def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Image:
+    """The first frame of an image file in mode RGB.
+
+    Alpha is dropped and the EXIF orientation ignored, as in the paper's experiments. 16-bit grey is scaled to 8 bits.
+
+    Args:
+        path: the file, in any format that Pillow reads.
+        box: left, top, right, bottom in pixels: cut to every pixel of the image that the box touches.
+
+    Raises:
+        DataError: the file is missing, broken or too large, or the box does not touch the image.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # broken metadata, which we do not use
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                image = _to_rgb(file)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise DataError(
+            f"{path} is larger than {Image.MAX_IMAGE_PIXELS:,} pixels.\n"
+            "So many pixels in one file are mostly an attack or a mistake: scale the image down."
+        ) from None
+    except BROKEN_FILE_ERRORS as error:
+        raise DataError(f"Cannot read the image {path}: {_cause(path, error)}.\nReplace or remove the file.") from None
+    return image if box is None else _cut(image, box, path)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow clips at 255 here; 16-bit colour it reads as the higher byte of each value, so we do the same for grey.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"expected 8 or 16 bits per channel, found 32 (mode {image.mode})")
+    return image.convert("RGB")
+
+
+def _cause(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return "no such file"
+    if path.is_file() and path.stat().st_size == 0:
+        return "the file is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no image in a format that Pillow knows"
+    return str(error) or type(error).__name__
+
+
+def _cut(image: Image.Image, box: NDArray[np.float32], path: Path) -> Image.Image:
+    left, top = np.maximum(np.floor(box[:2]), 0)
+    right, bottom = np.minimum(np.ceil(box[2:]), image.size)
+    if not (left < right and top < bottom):  # true of NaN too
+        raise DataError(
+            f"The box of {path} must touch the image of {image.width} x {image.height} pixels,\n"
+            f"got left, top, right, bottom = {', '.join(f'{side:g}' for side in box)}. Correct the annotation."
+        )
+    return image.crop((int(left), int(top), int(right), int(bottom)))

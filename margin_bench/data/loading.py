@@ -1,0 +1,259 @@
+"""Batches of a split. The order and the augmentation are functions of (seed, epoch, index), never stored state.
+
+So a run that resumes at any step, on any number of processes with any number of workers, sees the same rows.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from functools import cache
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from margin_bench.data.images import read_image
+from margin_bench.data.split import Split
+from margin_bench.errors import DataError, RunError
+
+# Mean and standard deviation of the RGB channels over ImageNet, on the scale 0 to 1.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# An image (PIL, or a uint8 (H, W, 3) array) and a generator, or None for the test transform, to a (3, H, W) tensor.
+Transform = Callable[[Any, np.random.Generator | None], Tensor]
+Batch = tuple[Tensor, Tensor]
+
+
+class Rows(NamedTuple):
+    """Samples to load together; those without a seed and an epoch are not augmented."""
+
+    indices: NDArray[np.int64]
+    seed_and_epoch: tuple[int, int] | None = None
+
+
+def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int64]:
+    """The order of the samples in one epoch: a permutation of 0 ... num_samples - 1."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,))).permutation(num_samples)
+
+
+def sample_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """The generator that augments one sample in one epoch."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch, index)))
+
+
+def num_steps(num_samples: int, batch_size: int) -> int:
+    """Steps per epoch. The last, partial batch is dropped, so 0 if the batch is larger than the data."""
+    return num_samples // batch_size
+
+
+def rank_share(num_samples: int, rank: int, world_size: int) -> range:
+    """The contiguous indices of one rank; the shares of all ranks hold each index once."""
+    return range(num_samples * rank // world_size, num_samples * (rank + 1) // world_size)
+
+
+class TrainSampler(Sampler[Rows]):
+    """One rank's microbatches, from a given step to the end of an epoch.
+
+    Each batch of the epoch is split contiguously over the ranks, and the rows of a rank over its microbatches.
+
+    Args:
+        num_samples: size of the split.
+        seed: of the run.
+        batch_size: rows of one step, over all ranks.
+        microbatch_size: rows of one forward. Divides `batch_size / world_size`.
+        rank: of this process.
+        world_size: number of processes. Divides `batch_size`.
+    """
+
+    def __init__(
+        self, *, num_samples: int, seed: int, batch_size: int, microbatch_size: int, rank: int, world_size: int
+    ) -> None:
+        assert batch_size % (microbatch_size * world_size) == 0, (batch_size, microbatch_size, world_size)
+        self.num_samples = num_samples
+        self.seed = seed
+        self.batch_size = batch_size
+        self.microbatch_size = microbatch_size
+        self.rank = rank
+        self.world_size = world_size
+        self.start_at(epoch=0)
+
+    def start_at(self, epoch: int, step: int = 0) -> None:
+        """Makes the next iteration give `epoch` from `step` on."""
+        self.epoch, self.step = epoch, step
+
+    def __len__(self) -> int:
+        microbatches_per_step = self.batch_size // (self.microbatch_size * self.world_size)
+        return (num_steps(self.num_samples, self.batch_size) - self.step) * microbatches_per_step
+
+    def __iter__(self) -> Iterator[Rows]:
+        seed_and_epoch = (self.seed, self.epoch)
+        order = epoch_order(*seed_and_epoch, self.num_samples)
+        share = rank_share(self.batch_size, self.rank, self.world_size)
+        for step in range(self.step, num_steps(self.num_samples, self.batch_size)):
+            batch = order[step * self.batch_size : (step + 1) * self.batch_size]
+            for first in range(share.start, share.stop, self.microbatch_size):
+                yield Rows(batch[first : first + self.microbatch_size], seed_and_epoch)
+
+
+class ShareSampler(Sampler[Rows]):
+    """One rank's share of a split, in the split's order; the last batch may be smaller."""
+
+    def __init__(self, *, num_samples: int, batch_size: int, rank: int, world_size: int) -> None:
+        self.share = rank_share(num_samples, rank, world_size)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.share) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Rows]:
+        for first in range(0, len(self.share), self.batch_size):
+            yield Rows(np.array(self.share[first : first + self.batch_size]))
+
+
+class BatchDataset(Dataset[Batch | DataError]):
+    """A split and its transform, indexed by `Rows`.
+
+    It holds arrays only: Python objects, one per sample, would be copied page by page into every worker as their
+    reference counts change. A `DataError` is returned, not raised, since a worker's exception reaches the main process
+    as another one, with a traceback for its message.
+    """
+
+    def __init__(self, split: Split, transform: Transform) -> None:
+        self.images: NDArray[Any]  # uint8 (N, H, W, 3), or the N paths as bytes
+        if isinstance(split.images, np.ndarray):
+            assert split.boxes is None, "boxes cut image files, not arrays"
+            self.images = split.images
+        else:
+            self.images = np.array([os.fsencode(path) for path in split.images], np.bytes_)
+        self.boxes = split.boxes
+        self.targets = split.targets
+        self.transform = transform
+
+    def __getitem__(self, rows: Rows) -> Batch | DataError:
+        try:
+            images = [self._transformed(int(index), rows.seed_and_epoch) for index in rows.indices]
+        except DataError as error:
+            return error
+        return default_collate(images), torch.from_numpy(self.targets[rows.indices])
+
+    def _transformed(self, index: int, seed_and_epoch: tuple[int, int] | None) -> Tensor:
+        rng = sample_rng(*seed_and_epoch, index) if seed_and_epoch else None
+        return self.transform(self._image(index), rng)
+
+    def _image(self, index: int) -> Any:
+        if self.images.dtype == np.uint8:
+            return self.images[index]
+        box = None if self.boxes is None else self.boxes[index]
+        return read_image(Path(os.fsdecode(self.images[index])), box)
+
+
+class BatchLoader:
+    """The batches of a sampler, in its order; may be iterated again and again, with the same workers.
+
+    Raises:
+        DataError: an image cannot be read.
+        RunError: a worker died.
+    """
+
+    def __init__(
+        self, dataset: BatchDataset, sampler: TrainSampler | ShareSampler, *, workers: int, pin_memory: bool
+    ) -> None:
+        self._sampler = sampler
+        self._loader = DataLoader(
+            dataset,
+            sampler=sampler,
+            batch_size=None,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=pin_memory,
+            worker_init_fn=_leave_signals_to_the_main_process,
+            generator=torch.Generator(),  # torch draws a number per epoch that nobody needs: not from the global state
+        )
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+    def __iter__(self) -> Iterator[Batch]:
+        handler = signal.getsignal(signal.SIGCHLD)
+        batches = iter(self._loader)
+        # torch's handler raises wherever the main process stands when a worker dies; we want the error in `next` alone.
+        signal.signal(signal.SIGCHLD, handler)
+        children = multiprocessing.active_children()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                raise _death_of_worker(children) or error from None
+            if isinstance(batch, DataError):
+                raise batch
+            images, targets = batch
+            yield images, targets
+
+
+def train_loader(
+    split: Split, transform: Transform, sampler: TrainSampler, *, workers: int, pin_memory: bool
+) -> BatchLoader:
+    """Augmented microbatches: images (m, 3, H, W), float32 or uint8, and int8 targets (m, C).
+
+    Before each iteration, the sampler is told the epoch by `start_at`. With 0 workers, images are read in this process.
+    """
+    return BatchLoader(BatchDataset(split, transform), sampler, workers=workers, pin_memory=pin_memory)
+
+
+def test_loader(
+    split: Split,
+    transform: Transform,
+    *,
+    batch_size: int,
+    rank: int,
+    world_size: int,
+    workers: int,
+    pin_memory: bool,
+) -> BatchLoader:
+    """The rank's share of a split without augmentation: batches as of `train_loader`, each image exactly once."""
+    sampler = ShareSampler(num_samples=len(split), batch_size=batch_size, rank=rank, world_size=world_size)
+    return BatchLoader(BatchDataset(split, transform), sampler, workers=workers, pin_memory=pin_memory)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Images (..., 3, H, W) by the statistics of ImageNet: uint8 0 to 255 to float32; float32 is normalised already."""
+    if images.dtype == torch.float32:
+        return images
+    if images.dtype != torch.uint8:
+        raise ValueError(f"Expected images of dtype uint8 or float32 from the transform, got {images.dtype}.")
+    mean, std = _mean_and_std(images.device)
+    return images.float().div_(255).sub_(mean).div_(std)
+
+
+@cache
+def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
+    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return mean, std
+
+
+def _leave_signals_to_the_main_process(worker: int) -> None:
+    """Ctrl-C and preemption reach the whole process group; the workers go on until the main process ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _death_of_worker(children: list[BaseProcess]) -> RunError | None:
+    exit_codes = [child.exitcode for child in children if child.exitcode]
+    if not exit_codes:
+        return None
+    code = exit_codes[0]
+    cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return RunError(
+        f"A data-loading worker {cause}.\n"
+        "SIGKILL mostly means that the memory is full, SIGBUS that the shared memory (/dev/shm) is.\n"
+        "Use fewer workers or smaller microbatches; the run goes on from its last checkpoint."
+    )

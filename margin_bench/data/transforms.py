@@ -1,0 +1,110 @@
+"""The image transforms of the paper (section 4.1), with all randomness from a generator that the caller gives."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+from torch import Tensor
+
+from margin_bench.data.loading import IMAGENET_MEAN, IMAGENET_STD
+
+CROP_SCALE = (0.08, 1.0)  # area of the training crop, as a part of the image
+CROP_RATIO = (3 / 4, 4 / 3)  # width over height of the training crop
+CROP_ATTEMPTS = 10
+JITTER = 0.4  # brightness, contrast and saturation change by a factor of up to 1 ± JITTER
+LIGHTING_STD = 0.1
+TEST_RESIZE = 256 / 224  # short side before the central crop, over the crop
+
+# Principal components of the RGB values of ImageNet on the scale 0 to 1 (AlexNet, Krizhevsky et al. 2012, section 4.1).
+RGB_EIGENVALUES = (0.2175, 0.0188, 0.0045)
+RGB_EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
+
+
+class Paper:
+    """Random resized crop, flip, colour jitter and lighting for training; short side and central crop for the test.
+
+    Args:
+        image_size: height and width of the result in pixels.
+    """
+
+    def __init__(self, image_size: int) -> None:
+        self.image_size = image_size
+
+    def __call__(self, image: Image.Image | NDArray[np.uint8], rng: np.random.Generator | None) -> Tensor:
+        """Transforms one image.
+
+        Args:
+            image: RGB, of any size; an array is (H, W, 3).
+            rng: source of the augmentation; None: the test transform.
+
+        Returns:
+            float32 (3, image_size, image_size), normalised by the statistics of ImageNet.
+        """
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image)
+        if rng is None:
+            return _normalised(_to_tensor(test_crop(image, self.image_size)))
+        image = train_crop(image, self.image_size, rng)
+        if rng.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = jitter_colours(image, rng)
+        return _normalised(_to_tensor(image) + lighting(rng))
+
+
+def test_crop(image: Image.Image, size: int) -> Image.Image:
+    """The centre of the image, its short side brought to 256/224 of `size`."""
+    short = round(size * TEST_RESIZE)
+    scale_to = (short, short * image.height // image.width)
+    if image.width > image.height:
+        scale_to = (short * image.width // image.height, short)
+    image = image.resize(scale_to, Image.Resampling.BILINEAR)
+    left, top = round((image.width - size) / 2), round((image.height - size) / 2)
+    return image.crop((left, top, left + size, top + size))
+
+
+def train_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """A crop of random area, shape and place, resized to a square of `size`."""
+    return image.crop(draw_crop(image.width, image.height, rng)).resize((size, size), Image.Resampling.BILINEAR)
+
+
+def draw_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of a random crop; the largest central one of an allowed shape if no drawn one fits."""
+    for _ in range(CROP_ATTEMPTS):
+        area = width * height * rng.uniform(*CROP_SCALE)
+        ratio = math.exp(rng.uniform(*np.log(CROP_RATIO)))
+        crop_width, crop_height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < crop_width <= width and 0 < crop_height <= height:
+            left = int(rng.integers(width - crop_width + 1))
+            top = int(rng.integers(height - crop_height + 1))
+            return left, top, left + crop_width, top + crop_height
+    narrowest, widest = CROP_RATIO
+    crop_width, crop_height = min(width, round(height * widest)), min(height, round(width / narrowest))
+    left, top = (width - crop_width) // 2, (height - crop_height) // 2
+    return left, top, left + crop_width, top + crop_height
+
+
+def jitter_colours(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Brightness, contrast and saturation, each by a random factor, in a random order."""
+    enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+    factors = rng.uniform(1 - JITTER, 1 + JITTER, len(enhancers))
+    for i in rng.permutation(len(enhancers)):
+        image = enhancers[i](image).enhance(factors[i])
+    return image
+
+
+def lighting(rng: np.random.Generator) -> Tensor:
+    """A random colour (3, 1, 1) along the principal components, to be added to an image on the scale 0 to 1."""
+    weights = rng.normal(0, LIGHTING_STD, 3) * RGB_EIGENVALUES
+    return torch.from_numpy(RGB_EIGENVECTORS @ weights).float().view(3, 1, 1)
+
+
+def _to_tensor(image: Image.Image) -> Tensor:
+    pixels = torch.from_numpy(np.array(image))
+    return pixels.permute(2, 0, 1).contiguous().float().div_(255)
+
+
+def _normalised(image: Tensor) -> Tensor:
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return image.sub_(mean).div_(std)

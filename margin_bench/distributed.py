@@ -1,0 +1,164 @@
+"""The processes of a run: who they are, what they agree on, and how a local group of them is started."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from margin_bench.errors import ConfigError, StoppedError
+from margin_bench.exits import exit_code_of
+from margin_bench.signals import EXIT_CODES
+
+TIMEOUT = timedelta(seconds=300)
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that work on one run, as seen by one of them."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, written into `tensor`."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def sum_gradients(self, model: nn.Module) -> None:
+        """Gives every process the sum of all their gradients; in one piece, so that the order of summation is fixed."""
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        if self.size == 1 or not gradients:
+            return
+        total = self.sum(torch.cat([gradient.flatten() for gradient in gradients]))
+        for gradient, part in zip(
+            gradients, torch.split(total, [gradient.numel() for gradient in gradients]), strict=True
+        ):
+            gradient.copy_(part.view(gradient.shape))
+
+    def max(self, value: int) -> int:
+        """The largest of the values that the processes bring."""
+        if self.size == 1:
+            return value
+        largest = torch.tensor(value, device=self.device)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return int(largest)
+
+    def gather_rows(self, rows: Tensor) -> Tensor:
+        """The rows of all processes, in the order of ranks; every process brings as many. Carries no gradient."""
+        if self.size == 1:
+            return rows
+        gathered = rows.new_empty((self.size * len(rows), *rows.shape[1:]))
+        dist.all_gather_into_tensor(gathered, rows.contiguous())
+        return gathered
+
+    def from_first(self, value: Any) -> Any:
+        """What the first process brought as `value`: any picklable object."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=self.device)
+        return box[0]
+
+    def wait_for_all(self) -> None:
+        if self.size > 1:
+            dist.barrier(device_ids=[self.device.index] if self.device.type == "cuda" else None)
+
+
+def process_group_size() -> int:
+    """How many processes torchrun, or `launch`, has started this one among; 1 without either."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def usable_cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def local_device() -> torch.device:
+    """The device of this process: a GPU of its own where there are any."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+@contextlib.contextmanager
+def join_world() -> Iterator[World]:
+    """Joins the process group that the environment names (as torchrun sets it), or works alone."""
+    device = local_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = True
+    if process_group_size() == 1:
+        yield World(device=device)
+        return
+    if device.type == "cuda":
+        dist.init_process_group("nccl", timeout=TIMEOUT, device_id=device)
+    else:
+        dist.init_process_group("gloo", timeout=TIMEOUT)
+    try:
+        yield World(dist.get_rank(), dist.get_world_size(), device)
+    finally:
+        dist.destroy_process_group()
+
+
+def run_processes(function: Callable[..., None], *args: Any, num_processes: int) -> None:
+    """Runs `function(*args)` in this process, or in `num_processes` local ones unless torchrun has started them.
+
+    Raises:
+        ConfigError: more processes than GPUs.
+        StoppedError: with the exit code of the process that failed first, or of the signal that stopped them all.
+    """
+    if num_processes == 1 or process_group_size() > 1:
+        function(*args)
+        return
+    if torch.cuda.is_available() and num_processes > torch.cuda.device_count():
+        raise ConfigError(f"devices={num_processes} is more than the {torch.cuda.device_count()} GPUs of this machine")
+    _launch(_process, function, args, num_processes=num_processes)
+
+
+def _process(function: Callable[..., None], args: tuple[Any, ...]) -> None:
+    exit_code = exit_code_of(function, *args)
+    if exit_code:
+        sys.exit(exit_code)
+
+
+def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> None:
+    """Runs `function(*args)` in local processes, through torch's elastic launcher."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # our processes report for themselves
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // num_processes)))
+    settings = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=num_processes,
+        run_id="margin-bench",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(settings, function)(*args)
+    except ChildFailedError as failed:
+        rank, failure = failed.get_first_failure()
+        raise StoppedError(
+            f"process {rank} of the run ended first, with exit code {failure.exitcode}", failure.exitcode
+        ) from None
+    except SignalException as stopped:
+        raise StoppedError(f"stopped by {stopped.sigval.name}", EXIT_CODES[stopped.sigval]) from None

@@ -1,0 +1,84 @@
+"""Scoring a split: every image once, on any number of processes, in float32."""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from margin_bench.data.loading import rank_share
+from margin_bench.data.split import Split
+from margin_bench.distributed import World
+from margin_bench.files import write_atomic
+from margin_bench.metrics import class_average_precisions, sample_average_precisions
+from margin_bench.models import model_inputs
+from margin_bench.signals import StopRequest
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a split and what they are worth.
+
+    Attributes:
+        scores: float32 (N, C), the logits.
+        metrics: `map_class`, `map_sample` in 0..1, and how many classes and samples had no positive and were left out.
+    """
+
+    scores: NDArray[np.float32]
+    metrics: dict[str, float | int]
+
+
+def score(scores: NDArray[np.float32], split: Split) -> Evaluation:
+    """Both metrics (eq. 23, 24) of scores (N, C)."""
+    per_class = class_average_precisions(scores, split.targets)
+    per_sample = sample_average_precisions(scores, split.targets)
+    metrics = {
+        "map_class": float(np.nanmean(per_class)),
+        "map_sample": float(np.nanmean(per_sample)),
+        "classes_left_out": int(np.isnan(per_class).sum()),
+        "samples_left_out": int(np.isnan(per_sample).sum()),
+    }
+    return Evaluation(scores, metrics)
+
+
+def predict(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    num_samples: int,
+    batch_size: int,
+    world: World,
+    stop: StopRequest,
+) -> NDArray[np.float32] | None:
+    """The scores (num_samples, C) of a split, the same on every process; None if a stop was asked for on the way.
+
+    Args:
+        batches: this process's share of the split, as `data.loading.test_loader` gives it in batches of `batch_size`.
+    """
+    shares = [len(rank_share(num_samples, rank, world.size)) for rank in range(world.size)]
+    model.eval()
+    own = []
+    iterator = iter(batches)
+    with torch.inference_mode():
+        for first in range(0, max(shares), batch_size):
+            if world.max(stop.exit_code):
+                return None
+            if first < shares[world.rank]:
+                own.append(model(model_inputs(next(iterator)[0], world.device)).float())
+        gathered = world.gather_rows(_padded(torch.cat(own), max(shares)))
+    kept = [rows[:share] for rows, share in zip(torch.split(gathered, max(shares)), shares, strict=True)]
+    return torch.cat(kept).cpu().numpy()
+
+
+def _padded(rows: Tensor, length: int) -> Tensor:
+    return torch.cat([rows, rows.new_zeros(length - len(rows), rows.shape[1])])
+
+
+def save_scores(path: Path, scores: NDArray[np.float32], split: Split) -> None:
+    """Writes `scores` float32 (N, C), `targets` int8 (N, C) and `class_names` (C,) as one `.npz` file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, scores=scores, targets=split.targets, class_names=np.array(split.class_names))
+    write_atomic(path, buffer.getvalue())

@@ -1,0 +1,30 @@
+"""Errors of the user as a message and an exit code, in the command and in every process that it starts."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from margin_bench.errors import MarginBenchError
+from margin_bench.signals import INTERRUPTED
+
+
+def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
+    """Calls `function(*args)`; tells the user about an error of theirs. Any other error is ours, and goes through."""
+    try:
+        function(*args)
+    except MarginBenchError as error:
+        _tell(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _tell("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone (`margin-bench ... | head`): there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _tell(message: str) -> None:
+    rank = os.environ.get("RANK")
+    print(f"margin-bench{f' [process {rank}]' if rank else ''}: {message}", file=sys.stderr)

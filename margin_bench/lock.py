@@ -1,0 +1,44 @@
+"""One run, one owner: a second start of a run that is going on ends at once."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from margin_bench.distributed import World
+from margin_bench.errors import AlreadyRunningError, CheckpointError, MarginBenchError
+
+
+@contextlib.contextmanager
+def run_lock(run_dir: Path, world: World) -> Iterator[None]:
+    """Owns the run's directory for the time of the block, or until the process ends, in whatever way.
+
+    Raises:
+        AlreadyRunningError: another process owns it. Raised in every process of this run.
+        CheckpointError: the directory cannot be made or written.
+    """
+    lock = FileLock(run_dir / ".lock", blocking=False)
+    error = world.from_first(_acquire(lock, run_dir) if world.is_first else None)
+    if error is not None:
+        raise error
+    try:
+        yield
+    finally:
+        if world.is_first:
+            lock.release()
+
+
+def _acquire(lock: FileLock, run_dir: Path) -> MarginBenchError | None:
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        return AlreadyRunningError(
+            f"this run is going on already, in {run_dir}\nWait for it, or change the configuration."
+        )
+    except OSError as error:
+        return CheckpointError(
+            f"{run_dir} cannot be written: {error.strerror}\nGive a writable folder as runs_dir=DIR."
+        )
+    return None

@@ -1,0 +1,131 @@
+"""Backbones of timm and torchvision with a linear head for C classes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from margin_bench.checkpoint import load_weights
+from margin_bench.data.loading import normalise
+from margin_bench.errors import ConfigError, DataError, nearest
+
+IMAGENET_CLASSES = 1000
+
+
+def build_model(
+    library: str,
+    name: str,
+    num_classes: int,
+    *,
+    pretrained: bool = False,
+    weights: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """A model from images (N, 3, H, W) to logits (N, num_classes).
+
+    Args:
+        library: `timm` or `torchvision`.
+        pretrained: start from the library's own ImageNet weights (torchvision: IMAGENET1K_V1).
+        weights: start from this safetensors or weights-only file instead; its head is left out.
+        options: further keyword arguments of the library's model.
+
+    Raises:
+        ConfigError: the library has no such model, or does not know an option.
+        DataError: the pretrained weights are not to be had, or do not fit.
+    """
+    build = {"timm": _timm_model, "torchvision": _torchvision_model}[library]
+    try:
+        model = build(name, num_classes, pretrained and weights is None, dict(options or {}))
+    except TypeError as error:
+        raise ConfigError(f"backbone.options do not fit {library}'s {name}: {error}") from error
+    if weights is not None:
+        _load_backbone(model, load_weights(Path(weights)), weights)
+    return model.to(memory_format=torch.channels_last)
+
+
+def head_of(model: nn.Module) -> nn.Module:
+    """The layer that makes the logits: as timm names it, or the one linear layer that the model ends in."""
+    if hasattr(model, "get_classifier"):
+        head = model.get_classifier()  # type: ignore[operator]
+        if not isinstance(head, nn.Module) or not list(head.parameters()):
+            raise ConfigError(f"{type(model).__name__} has no single classifier layer; choose another backbone.name")
+        return head
+    return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+
+
+def model_inputs(images: Tensor, device: torch.device) -> Tensor:
+    """A batch from the loader as a model takes it: on the device, channels last, normalised."""
+    return normalise(images.to(device, non_blocking=True, memory_format=torch.channels_last))
+
+
+def _timm_model(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+    if not timm.is_model(name):
+        raise ConfigError(
+            f"timm {timm.__version__} has no model backbone.name={name}{nearest(name, timm.list_models())}"
+        )
+    if pretrained and not getattr(timm.get_pretrained_cfg(name), "has_weights", False):
+        raise _no_weights("timm", name, "there are none")
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **options)
+    except TypeError:
+        raise
+    except Exception as error:
+        if not pretrained:
+            raise
+        raise _no_weights("timm", name, error) from error
+
+
+def _torchvision_model(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+    names = torchvision.models.list_models(module=torchvision.models)
+    if name not in names:
+        raise ConfigError(f"torchvision has no model backbone.name={name}{nearest(name, names)}")
+    try:
+        model: nn.Module = torchvision.models.get_model(
+            name, weights="IMAGENET1K_V1" if pretrained else None, **options
+        )
+    except OSError as error:
+        raise _no_weights("torchvision", name, error) from error
+    _replace_torchvision_head(model, num_classes)
+    return model
+
+
+def _replace_torchvision_head(model: nn.Module, num_classes: int) -> None:
+    heads = [
+        (path, module)
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Linear) and module.out_features == IMAGENET_CLASSES
+    ]
+    if len(heads) != 1:
+        raise ConfigError(f"{type(model).__name__} does not end in one linear layer; choose another backbone.name")
+    path, head = heads[0]
+    parent, _, attribute = path.rpartition(".")
+    setattr(model.get_submodule(parent), attribute, nn.Linear(head.in_features, num_classes))
+
+
+def _load_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
+    """Loads everything but the head, of which the file may hold another one or none."""
+    in_head = {id(tensor) for tensor in head_of(model).parameters()}
+    head_names = {name for name, tensor in model.named_parameters() if id(tensor) in in_head}
+    wanted = {name: tensor for name, tensor in model.state_dict().items() if name not in head_names}
+    wrong = [name for name in state.keys() - head_names if name not in wanted]
+    wrong += [name for name, tensor in wanted.items() if name not in state or state[name].shape != tensor.shape]
+    if wrong:
+        names = ", ".join(sorted(wrong)[:3])
+        raise DataError(
+            f"{source} does not fit the backbone: {len(wrong)} tensors missing, unknown or misshapen ({names}).\n"
+            "Give weights of this very model, or change backbone.name or backbone.options."
+        )
+    model.load_state_dict({name: state[name] for name in wanted}, strict=False)
+
+
+def _no_weights(library: str, name: str, cause: object) -> DataError:
+    first_line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    return DataError(
+        f"{library}'s pretrained weights of {name} could not be loaded: {first_line[:200]}\n"
+        "Give a local copy as backbone.weights=FILE (safetensors or a weights-only file),\n"
+        "or start from random weights by backbone.pretrained=false."
+    )

@@ -1,0 +1,160 @@
+"""The record of a run: one JSON file in its directory, whole in itself, with a checksum of its content.
+
+Nothing heavy is imported: tables are made from records without torch.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from margin_bench.errors import CheckpointError
+from margin_bench.files import sha256, write_atomic
+
+SCHEMA = 1
+RECORD = "record.json"
+RUNNING, FINISHED, FAILED, STOPPED = "running", "finished", "failed", "stopped"
+
+_PACKAGES = ("margin_bench", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "hydra-core")
+_REPOSITORY = Path(__file__).parents[1]
+
+
+def write_record(run_dir: Path, record: dict[str, Any]) -> None:
+    """Write a run's record, in the place of an earlier one.
+
+    Args:
+        run_dir: the run's directory; made if it is not there.
+        record: what JSON can say. "schema" and "sha256" are added in the file.
+
+    Raises:
+        ValueError: a number is not finite.
+        CheckpointError: it cannot be written.
+    """
+    assert not {"schema", "sha256"} & record.keys(), "these two are added here"
+    content = {"schema": SCHEMA, **record}
+    text = json.dumps({**content, "sha256": _checksum(content)}, indent=2, allow_nan=False)
+    write_atomic(run_dir / RECORD, f"{text}\n".encode())
+
+
+def read_record(run_dir: Path) -> dict[str, Any] | None:
+    """The record that `write_record` was given. None: there is none.
+
+    Raises:
+        CheckpointError: it cannot be read, was changed since, or comes from another version of this program.
+    """
+    path = run_dir / RECORD
+    try:
+        content = json.loads(path.read_bytes(), parse_constant=_refuse)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path}: {error.strerror or error}.\nMake it readable.") from error
+    except ValueError as error:
+        raise _untrusted(path, "is not JSON") from error
+    if not isinstance(content, dict) or "schema" not in content or "sha256" not in content:
+        raise _untrusted(path, "is not the record of a run")
+    if content["schema"] != SCHEMA:
+        raise CheckpointError(
+            f"{path} has schema {content['schema']!r}, this version of margin-bench reads {SCHEMA}.\n"
+            "Use the version that wrote it, or delete the run's folder and run it again."
+        )
+    if content.pop("sha256") != _checksum(content):
+        raise _untrusted(path, "was changed after it was written: its checksum is wrong")
+    del content["schema"]
+    return content
+
+
+def read_records(runs_dir: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The records of every run under `runs_dir`, by path, and a line for each record that could not be read."""
+    records, unread = [], []
+    for path in sorted(runs_dir.rglob(RECORD)):
+        try:
+            record = read_record(path.parent)
+        except CheckpointError as error:
+            unread.append(str(error).splitlines()[0])
+        else:
+            if record is not None:
+                records.append(record)
+    return records, unread
+
+
+def environment() -> dict[str, Any]:
+    """What a run depends on besides its configuration: versions, commit, hardware, platform and command line.
+
+    Nothing is imported for it: graphics cards are named only if torch is there already.
+    """
+    return {
+        "versions": _versions(),
+        "commit": _commit(_REPOSITORY),
+        "hardware": {
+            "cpu": _cpu_name(),
+            "cores": _num_cores(),
+            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+            "gpus": _gpu_names(),
+        },
+        "platform": platform.platform(),
+        "command": list(sys.argv),
+    }
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """The checksum of the content as it reads back, whatever the order of keys and the white space."""
+    content = json.loads(json.dumps(content, allow_nan=False))
+    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _untrusted(path: Path, cause: str) -> CheckpointError:
+    return CheckpointError(f"{path} {cause}.\nDelete the run's folder {path.parent} and run it again.")
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _commit(repository: Path) -> str | None:
+    """The commit of a checkout, with "-dirty" if tracked files differ from it. None: installed, not checked out."""
+    if not (repository / ".git").exists():
+        return None
+    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        described = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _num_cores() -> int:
+    """Cores that this process may use, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _gpu_names() -> list[str]:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return []
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
