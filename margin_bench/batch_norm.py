@@ -10,14 +10,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from margin_bench.distributed import World
 
 
-def tracking_modules(model: nn.Module) -> list[_BatchNorm]:
-    return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+def _tracking_modules(model: nn.Module) -> list[_BatchNorm]:
+    """The modules whose running statistics a forward moves."""
+    modules = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    return [module for module in modules if module.training and module.track_running_stats]
 
 
 @contextlib.contextmanager
 def frozen_statistics(model: nn.Module) -> Iterator[None]:
     """Forwards in the block normalise by their own microbatch and leave the running statistics alone."""
-    modules = tracking_modules(model)
+    modules = _tracking_modules(model)
     for module in modules:
         module.track_running_stats = False
     try:
@@ -38,7 +40,7 @@ def merged_statistics(model: nn.Module, world: World, num_microbatches: int) -> 
     Args:
         num_microbatches: forwards that each process makes in the block.
     """
-    modules = tracking_modules(model) if world.size > 1 else []
+    modules = _tracking_modules(model) if world.size > 1 else []
     if not modules:
         yield
         return

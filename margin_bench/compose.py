@@ -7,13 +7,15 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.core.plugins import Plugins
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from margin_bench.config import configs_dir, leaves, mistakes_in, register_resolvers
 from margin_bench.errors import ConfigError, nearest
+
+# From overrides to the configuration of the command in question.
+Composed = Callable[[Sequence[str]], DictConfig]
 
 
 def check(
@@ -31,12 +33,16 @@ def check(
     """
     register_resolvers()
     search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
-    Plugins.instance()
+
+    def composed(words: Sequence[str]) -> DictConfig:
+        return compose(command, [*search, *words])
+
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
         mistakes = _syntax_mistakes(overrides)
         if not mistakes:
-            for cell in _cells([*search, *overrides]):
-                mistakes += [mistake for mistake in _mistakes(command, cell, num_processes) if mistake not in mistakes]
+            for cell in _cells(overrides):
+                found = _mistakes(command, composed, cell, num_processes)
+                mistakes += [mistake for mistake in found if mistake not in mistakes]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
 
@@ -46,7 +52,7 @@ def _syntax_mistakes(overrides: Sequence[str]) -> list[str]:
     for override in overrides:
         try:
             OverridesParser.create().parse_override(override)
-        except OverrideParseException:
+        except HydraException:
             mistakes.append(f"{override}: expected key=value")
     return mistakes
 
@@ -68,14 +74,14 @@ def _single_values(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
-def _mistakes(command: str, overrides: list[str], num_processes: int | None) -> list[str]:
+def _mistakes(command: str, composed: Composed, overrides: list[str], num_processes: int | None) -> list[str]:
     """What is wrong with the overrides of one run: with the choices of groups, with keys, with values."""
     choices = [override for override in overrides if _is_choice(override)]
     values = [override for override in overrides if override not in choices]
-    mistakes, choices = _sift(choices, lambda choice: _choice_mistakes(command, choice))
-    defaults = compose(command, choices)
-    wrong_keys, values = _sift(values, lambda value: _key_mistakes(command, choices, value, defaults))
-    config = compose(command, choices + values)
+    mistakes, choices = _sift(choices, lambda choice: _choice_mistakes(composed, choice))
+    defaults = composed(choices)
+    wrong_keys, values = _sift(values, lambda value: _key_mistakes(composed, choices, value, defaults))
+    config = composed(choices + values)
     return mistakes + wrong_keys + mistakes_in(command, config, defaults, num_processes)
 
 
@@ -92,9 +98,9 @@ def _is_choice(override: str) -> bool:
     return key.startswith("hydra") or bool(GlobalHydra.instance().config_loader().get_group_options(key))
 
 
-def _choice_mistakes(command: str, choice: str) -> list[str]:
+def _choice_mistakes(composed: Composed, choice: str) -> list[str]:
     try:
-        compose(command, [choice])
+        composed([choice])
     except MissingConfigException as error:
         key, _, value = choice.partition("=")
         options = sorted(error.options or [])
@@ -104,9 +110,9 @@ def _choice_mistakes(command: str, choice: str) -> list[str]:
     return []
 
 
-def _key_mistakes(command: str, choices: list[str], override: str, known: DictConfig) -> list[str]:
+def _key_mistakes(composed: Composed, choices: list[str], override: str, known: DictConfig) -> list[str]:
     try:
-        compose(command, [*choices, override])
+        composed([*choices, override])
     except ConfigCompositionException as error:
         key = OverridesParser.create().parse_override(override).key_or_group
         if OmegaConf.select(known, key) is not None:

@@ -137,7 +137,7 @@ def typed(command: str, config: DictConfig) -> Any:
 def leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The dotted key and the value of every entry that is not itself a mapping; `???` where a value is missing."""
     for key in config:
-        path = f"{prefix}{key}"
+        path = f"{prefix}{key!s}"
         value = "???" if OmegaConf.is_missing(config, key) else config[key]
         if isinstance(value, DictConfig) and value:
             yield from leaves(value, f"{path}.")

@@ -239,7 +239,7 @@ def test_a_process_killed_inside_saves_loses_none_that_was_done(tmp_path: Path) 
     # A server that imports torch once and forks makes each of the processes start in no time.
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["margin_bench.checkpoint"])
-    saved = processes.Value("q", 0)
+    saved = processes.Value("q", 0, lock=False)  # a lock could be held by the process that is killed
     for _ in range(12):
         done_before = saved.value
         process = processes.Process(target=exec, args=(SAVE_UNTIL_KILLED, {"folder": tmp_path, "saved": saved}))

@@ -1,6 +1,5 @@
 """Reading image files as they are found in the wild."""
 
-import struct
 import warnings
 from pathlib import Path
 
@@ -9,10 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from margin_bench.errors import DataError
-
-# What Pillow raises for files that are missing or broken; which one depends on the format and on the broken byte.
-BROKEN_FILE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
-
 
 def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Image:
     """The first frame of an image file in mode RGB.
@@ -37,8 +32,8 @@ def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Imag
             f"{path} is larger than {Image.MAX_IMAGE_PIXELS:,} pixels.\n"
             "So many pixels in one file are mostly an attack or a mistake: scale the image down."
         ) from None
-    except BROKEN_FILE_ERRORS as error:
-        raise DataError(f"Cannot read the image {path}: {_cause(path, error)}.\nReplace or remove the file.") from None
+    except Exception as error:  # what Pillow raises depends on the format and on the broken byte
+        raise DataError(f"Cannot read the image {path}: {_cause(path, error)}.\nReplace the file.") from None
     return image if box is None else _cut(image, box, path)
 
 

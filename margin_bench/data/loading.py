@@ -3,7 +3,9 @@
 So a run that resumes at any step, on any number of processes with any number of workers, sees the same rows.
 """
 
+import atexit
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -183,7 +185,7 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         handler = signal.getsignal(signal.SIGCHLD)
         batches = iter(self._loader)
-        # torch's handler raises wherever the main process stands when a worker dies; we want the error in `next` alone.
+        # torch's handler raises wherever this process stands when a worker dies; we want the error in `next` alone.
         signal.signal(signal.SIGCHLD, handler)
         children = multiprocessing.active_children()
         while True:
@@ -191,7 +193,7 @@ class BatchLoader:
                 batch = next(batches)
             except StopIteration:
                 return
-            except RuntimeError as error:
+            except Exception as error:  # a worker's death shows as a broken connection, or as torch's RuntimeError
                 raise _death_of_worker(children) or error from None
             if isinstance(batch, DataError):
                 raise batch
@@ -246,7 +248,19 @@ def _leave_signals_to_the_main_process(worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+@atexit.register
+def _kill_workers() -> None:
+    """At exit, the standard library ends workers by SIGTERM, which ours ignore, and then waits for them."""
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
+
+
 def _death_of_worker(children: list[BaseProcess]) -> RunError | None:
+    ended = multiprocessing.connection.wait([child.sentinel for child in children], timeout=1)
+    for child in children:
+        if child.sentinel in ended:
+            child.join()  # its exit code may come a moment later
     exit_codes = [child.exitcode for child in children if child.exitcode]
     if not exit_codes:
         return None

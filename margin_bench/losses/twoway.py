@@ -1,7 +1,6 @@
 """The two-way multi-label loss: Kobayashi, "Two-way Multi-Label Loss", CVPR 2023."""
 
 import math
-from functools import partial
 from typing import Any
 
 import torch
@@ -10,67 +9,77 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from margin_bench.losses import masked
-from margin_bench.losses.ways import check_way, mean_over_groups
-from margin_bench.targets import NEGATIVE, POSITIVE, check_bucket
+from margin_bench.losses.ways import check_way, groups
+from margin_bench.targets import NEGATIVE, POSITIVE
 
 
 def two_way(
     logits: Tensor,
     targets: Tensor,
-    dim: int,
     *,
-    positive_temperature: float = 4.0,
-    negative_temperature: float = 1.0,
-    logit_bias: float = 0.0,
-) -> tuple[Tensor, Tensor]:
-    """The softplus of the hardest negative minus the hardest positive of each group (eq. 14).
+    positive_temperature: float,
+    negative_temperature: float,
+    way: str,
+    logit_bias: float,
+) -> Tensor:
+    """Softplus of the hard negative minus the hard positive of each group (eq. 14), averaged over the groups.
 
     Args:
-        logits: float32 or float64 (M, C).
+        logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies: 1 for samples (eq. 15), 0 for classes (eq. 16).
-        positive_temperature: T_P >= 0; larger asks for a larger margin, zero is the plain minimum of the positives.
-        negative_temperature: T_N >= 0; zero is the plain maximum of the negatives.
+        positive_temperature: T_P >= 0. Larger asks for a larger margin; zero takes the minimum of the positives.
+        negative_temperature: T_N >= 0. Zero takes the maximum of the negatives.
+        way: what a group is; see `margin_bench.losses.ways.groups`.
         logit_bias: added inside the softplus (Table 2).
 
     Returns:
-        the value of each group, and which groups count, as bool: those with a positive and a negative.
+        a scalar, in float32 at least: the mean over the groups with a positive and a negative, in both ways the sum
+        of the two means (eq. 17); zero, with a gradient of zeros, if there are none.
+
+    Raises:
+        TypeError, ValueError: from `margin_bench.targets.check_bucket`.
     """
-    values, counts = _TwoWay.apply(logits, targets, dim, positive_temperature, negative_temperature, logit_bias)
-    return values, counts
+    logits, targets, dims = groups(logits, targets, way)
+    if logits.numel() == 0:
+        return logits.sum()  # zero
+    t_p, t_n = (max(t, masked.ZERO_TEMPERATURE) for t in (positive_temperature, negative_temperature))
+    loss: Tensor = _TwoWay.apply(logits, targets, dims, t_p, t_n, logit_bias)
+    return loss
 
 
 class _TwoWay(torch.autograd.Function):
-    """Computes the gradient along with the value, since both come from the same exponentials."""
+    """Computes the gradient along with the loss, as both are made of the same exponentials."""
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, targets: Tensor, dim: int, t_p: float, t_n: float, bias: float
-    ) -> tuple[Tensor, Tensor]:
-        labels = targets.to(logits.dtype)
-        # The two summands of eq. 14.
-        negative, negative_weights = masked.logsumexp_and_weights(logits, labels.eq(NEGATIVE), dim, t_n)
-        positive, positive_weights = masked.logsumexp_and_weights(-logits, labels.eq(POSITIVE), dim, t_p)
-        difference = negative + positive + bias
-        slope = difference.sigmoid().unsqueeze(dim)  # of the softplus
-        ctx.save_for_backward(negative_weights.sub_(positive_weights).mul_(slope))
-        ctx.dim = dim
-        counts = difference != -torch.inf
-        ctx.mark_non_differentiable(counts)
-        return F.softplus(difference), counts
+        ctx: Any, logits: Tensor, targets: Tensor, dims: tuple[int, ...], t_p: float, t_n: float, bias: float
+    ) -> Tensor:
+        kept = logits.new_empty(2, *logits.shape)  # one tensor, as two half the size take longer to reduce
+        # Compared in place, a float mask of 0 and 1 remains.
+        masked.keep(logits / t_n, targets.to(logits.dtype).eq_(NEGATIVE), out=kept[0])
+        masked.keep(logits / -t_p, targets.to(logits.dtype).eq_(POSITIVE), out=kept[1])
+        losses: list[Tensor] = []
+        gradients: list[Tensor] = []
+        for dim in dims:
+            (negative, positive), (negative_weights, positive_weights) = masked.logsumexp_and_weights(kept, dim - 2)
+            difference = t_n * negative + t_p * positive + bias  # inside eq. 14; -inf if either has no members
+            counts = difference != -torch.inf
+            share = counts.to(logits.dtype) / counts.sum().clamp(min=1)
+            losses.append((F.softplus(difference) * share).sum())
+            slope = difference.sigmoid() * share  # of the softplus, in the mean
+            gradients.append(negative_weights.sub_(positive_weights).mul_(slope.unsqueeze(dim)))
+        ctx.save_for_backward(sum(gradients[1:], start=gradients[0]))
+        return sum(losses[1:], start=losses[0])  # eq. 17
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        (slopes,) = ctx.saved_tensors
-        return slopes * grad.unsqueeze(ctx.dim), None, None, None, None, None
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad, None, None, None, None, None
 
 
 class TwoWayLoss(nn.Module):
-    """See `two_way` for the parameters, `mean_over_groups` for the ways.
-
-    Called with logits float (M, C) and targets int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED; returns a scalar in
-    float32, or in float64 for logits in float64.
+    """`two_way` as a module; see there.
 
     Raises:
         ValueError: a temperature that is negative or not finite, a bias that is not finite, an unknown way.
@@ -96,15 +105,14 @@ class TwoWayLoss(nn.Module):
         self.logit_bias = logit_bias
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        check_bucket(logits, targets)
-        criterion = partial(
-            two_way,
+        return two_way(
+            logits,
+            targets,
             positive_temperature=self.positive_temperature,
             negative_temperature=self.negative_temperature,
+            way=self.way,
             logit_bias=self.logit_bias,
         )
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return mean_over_groups(criterion, logits, targets, self.way)
 
     def extra_repr(self) -> str:
         return (

@@ -1,42 +1,61 @@
-"""A way says what a group is: one sample, one class, or the whole bucket. A criterion says what one group costs.
-
-A criterion is a function (logits (M, C), targets (M, C), dim) -> (values, counts). A group lies along `dim`, so the
-values have one entry per remaining index, and `counts` says, as bool, which groups count.
-"""
+"""A way says what a group is: one sample, one class, or the whole bucket. A criterion says what one group costs."""
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from margin_bench.losses import masked
+from margin_bench.targets import check_bucket, negatives, positives
 
-Criterion = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+# (logits (M, C), targets (M, C), dim) -> what each group costs; a group lies along `dim`.
+Criterion = Callable[[Tensor, Tensor, int], Tensor]
 
-SAMPLE, CLASS = 1, 0
-_DIMS = {"sample": (SAMPLE,), "class": (CLASS,), "both": (SAMPLE, CLASS), "joint": (SAMPLE,)}
+_DIMS = {"sample": (1,), "class": (0,), "both": (1, 0), "joint": (1,)}
 
 
 def check_way(way: str) -> None:
     """Raises ValueError for an unknown way."""
     if way not in _DIMS:
-        raise ValueError(f"Expected a way of {', '.join(_DIMS)}, got {way!r}.")
+        raise ValueError(f"way: expected one of {', '.join(_DIMS)}, got {way!r}.")
+
+
+def groups(logits: Tensor, targets: Tensor, way: str) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Logits and targets, and the dimensions along which their groups lie.
+
+    Args:
+        logits: float (M, C).
+        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+        way: `sample` (rows, eq. 15), `class` (columns, eq. 16), `both` (eq. 17) or `joint` (all as one row, eq. 22).
+
+    Returns:
+        the logits in float32 at least, the targets, and one dimension, or two for both ways.
+
+    Raises:
+        TypeError, ValueError: from `margin_bench.targets.check_bucket`.
+    """
+    check_bucket(logits, targets)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if way == "joint":
+        logits, targets = logits.reshape(1, -1), targets.reshape(1, -1)
+    return logits, targets, _DIMS[way]
 
 
 def mean_over_groups(criterion: Criterion, logits: Tensor, targets: Tensor, way: str) -> Tensor:
-    """Mean of the criterion over the groups that count; for `both` the sum of the two means (eq. 17).
+    """Mean of the criterion over the groups with a positive and a negative; in both ways the sum of the two means.
 
     Args:
-        criterion: what one group costs; see the module.
-        logits: float (M, C).
-        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        way: `sample` (rows, eq. 15), `class` (columns, eq. 16), `both` (eq. 17) or `joint` (the whole matrix, eq. 22).
+        criterion: what each group costs; its value for a group without a positive or a negative is not used.
+        logits, targets, way: as for `groups`.
 
     Returns:
-        a scalar; zero, with a gradient of zeros, when no group counts.
+        a scalar; zero, with a gradient of zeros, if no group has a positive and a negative.
     """
+    logits, targets, dims = groups(logits, targets, way)
     if logits.numel() == 0:
-        return logits.sum()
-    if way == "joint":
-        logits, targets = logits.reshape(1, -1), targets.reshape(1, -1)
-    means = [masked.mean(*criterion(logits, targets, dim), dim=0) for dim in _DIMS[way]]
+        return logits.sum()  # zero
+    means: list[Tensor] = []
+    for dim in dims:
+        counts = positives(targets).any(dim) & negatives(targets).any(dim)
+        means.append(masked.mean(criterion(logits, targets, dim), counts, dim=0))
     return sum(means[1:], start=means[0])

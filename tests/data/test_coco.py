@@ -1,0 +1,202 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from margin_bench.data import coco
+from margin_bench.errors import DataError
+from margin_bench.targets import NEGATIVE, POSITIVE
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+# Ids in neither the order of the file nor without gaps; image 30 has no annotation; the crowd is all of the car in 20.
+ANNOTATIONS: dict[str, Any] = {
+    "images": [{"id": 20, "file_name": "b.jpg"}, {"id": 30, "file_name": "c.jpg"}, {"id": 10, "file_name": "a.jpg"}],
+    "categories": [{"id": 90, "name": "brush"}, {"id": 1, "name": "person"}, {"id": 3, "name": "car"}],
+    "annotations": [
+        {"id": 1, "image_id": 20, "category_id": 3, "iscrowd": 1},
+        {"id": 2, "image_id": 10, "category_id": 90, "iscrowd": 0},
+        {"id": 3, "image_id": 10, "category_id": 1, "iscrowd": 0},
+        {"id": 4, "image_id": 10, "category_id": 1, "iscrowd": 0},
+    ],
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder in COCO's layout with the annotations above for both splits, and empty image files."""
+    for name in ("train2014", "val2014"):
+        (tmp_path / name).mkdir()
+        for file_name in "abc":
+            (tmp_path / name / f"{file_name}.jpg").touch()
+        write(tmp_path, ANNOTATIONS, name)
+    return tmp_path
+
+
+def write(root: Path, annotations: Any, name: str = "train2014") -> None:
+    (root / "annotations").mkdir(exist_ok=True)
+    (root / "annotations" / f"instances_{name}.json").write_text(json.dumps(annotations))
+
+
+def changed(key: str, entry: int, **values: Any) -> dict[str, Any]:
+    """The annotations with some values of one entry replaced."""
+    entries = list(ANNOTATIONS[key])
+    entries[entry] = entries[entry] | values
+    return ANNOTATIONS | {key: entries}
+
+
+def assert_refused(root: Path | None, *parts: str, year: int = 2014) -> None:
+    with pytest.raises(DataError) as refused:
+        coco.load("train", root, year)
+    message = str(refused.value)
+    assert len(message.splitlines()) <= 3
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize(("split", "folder"), [("train", "train2014"), ("test", "val2014")])
+def test_annotated_images_in_the_order_of_their_ids(root: Path, split: Any, folder: str) -> None:
+    loaded = coco.load(split, root, 2014)
+    assert list(loaded.images) == [root / folder / "a.jpg", root / folder / "b.jpg"]
+    assert loaded.class_names == ("person", "car", "brush")
+    assert loaded.targets.dtype == np.int8
+    np.testing.assert_array_equal(loaded.targets, [[POSITIVE, NEGATIVE, POSITIVE], [NEGATIVE, POSITIVE, NEGATIVE]])
+
+
+def test_nothing_is_printed(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    coco.load("train", root, 2014)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_a_root_the_layout_is_explained() -> None:
+    assert_refused(None, "dataset.root=DIR", "annotations/instances_train2014.json", "train2014/*.jpg")
+
+
+@pytest.mark.parametrize("year", [2014, 2017])
+def test_a_folder_without_the_files_is_named(tmp_path: Path, year: int) -> None:
+    assert_refused(tmp_path / "none", str(tmp_path / "none"), f"instances_train{year}.json", year=year)
+
+
+def test_a_missing_image_folder_is_named(tmp_path: Path) -> None:
+    write(tmp_path, ANNOTATIONS)
+    assert_refused(tmp_path, "train2014/*.jpg", str(tmp_path))
+
+
+def test_annotations_that_are_not_json_are_named(root: Path) -> None:
+    (root / "annotations" / "instances_train2014.json").write_text('{"images": [')
+    assert_refused(root, "instances_train2014.json", "JSONDecodeError")
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        [],
+        None,
+        {},
+        {"images": [], "categories": []},
+        {"images": None, "annotations": None, "categories": None},
+        changed("images", 0, id=[]),
+        ANNOTATIONS | {"images": ["a.jpg"]},
+        ANNOTATIONS | {"annotations": [{"id": 1}]},
+        ANNOTATIONS | {"categories": [{"id": 1}]},
+        ANNOTATIONS | {"images": [{"id": 10}, {"id": 20}]},
+    ],
+)
+def test_json_that_is_not_coco_is_named(root: Path, annotations: Any) -> None:
+    write(root, annotations)
+    assert_refused(root, "instances_train2014.json")
+
+
+def test_captions_in_place_of_objects_are_refused(root: Path) -> None:
+    write(root, {"images": ANNOTATIONS["images"], "annotations": [{"id": 1, "image_id": 10, "caption": "A cat."}]})
+    assert_refused(root, "categories", "KeyError")
+
+
+def test_an_unknown_category_is_refused(root: Path) -> None:
+    write(root, changed("annotations", 1, category_id=2))
+    assert_refused(root, "annotation 2 is of image 10 and category 2")
+
+
+def test_an_annotation_of_an_unknown_image_is_refused(root: Path) -> None:
+    write(root, changed("annotations", 0, image_id=99))
+    assert_refused(root, "annotation 1 is of image 99 and category 3")
+
+
+@pytest.mark.parametrize(("key", "what"), [("images", "image"), ("categories", "category")])
+def test_an_id_that_stands_twice_is_refused(root: Path, key: str, what: str) -> None:
+    write(root, changed(key, 0, id=ANNOTATIONS[key][1]["id"]))
+    assert_refused(root, f"{what} id twice")
+
+
+def test_a_file_without_annotations_is_refused(root: Path) -> None:
+    write(root, ANNOTATIONS | {"annotations": []})
+    assert_refused(root, "annotates no image")
+
+
+def test_missing_images_are_counted_and_the_first_ones_named(root: Path) -> None:
+    ids = range(100, 105)
+    images = [{"id": i, "file_name": f"{i}.jpg"} for i in ids]
+    objects = [{"id": i, "image_id": i, "category_id": 1} for i in ids]
+    write(root, ANNOTATIONS | {"images": images, "annotations": objects})
+    assert_refused(root, "5 of 5 are missing: 100.jpg, 101.jpg, 102.jpg, ...")
+
+
+def test_a_missing_image_without_annotation_does_not_matter(root: Path) -> None:
+    (root / "train2014" / "c.jpg").unlink()
+    assert len(coco.load("train", root, 2014)) == 2
+
+
+@pytest.mark.parametrize("file_name", ["../val2014/a.jpg", "../../etc/passwd", "..", ".", "sub/a.jpg", ""])
+def test_a_file_name_that_leaves_the_folder_is_refused(root: Path, file_name: str) -> None:
+    (root / "train2014" / "sub").mkdir()
+    (root / "train2014" / "sub" / "a.jpg").touch()
+    write(root, changed("images", 2, file_name=file_name))
+    assert_refused(root, "directly in", "1 of 2 are missing")
+
+
+def test_an_absolute_file_name_is_refused(root: Path) -> None:
+    write(root, changed("images", 2, file_name=str(root / "train2014" / "a.jpg")))
+    assert_refused(root, "directly in", "1 of 2 are missing")
+
+
+def test_a_link_out_of_the_root_is_refused(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret.jpg"
+    secret.touch()
+    (root / "train2014" / "a.jpg").unlink()
+    (root / "train2014" / "a.jpg").symlink_to(secret)
+    assert_refused(root, str(root / "train2014" / "a.jpg"), "out of dataset.root=")
+
+
+def test_a_folder_that_links_out_of_the_root_is_refused(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    moved = (root / "train2014").rename(tmp_path_factory.mktemp("elsewhere") / "train2014")
+    (root / "train2014").symlink_to(moved)
+    assert_refused(root, "out of dataset.root=")
+
+
+def test_links_inside_the_root_and_a_linked_root_are_fine(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (root / "train2014" / "a.jpg").unlink()
+    (root / "train2014" / "a.jpg").symlink_to(root / "val2014" / "a.jpg")
+    linked_root = tmp_path_factory.mktemp("links") / "coco"
+    linked_root.symlink_to(root)
+    assert len(coco.load("train", linked_root, 2014)) == 2
+
+
+def test_the_config_loads_the_data_set(root: Path) -> None:
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = dict(compose(overrides=["+dataset=coco", f"dataset.root={root}"]).dataset)
+    assert config.pop("name") == "coco"
+    assert len(instantiate(config, split="test")) == 2
+
+
+@pytest.mark.skipif("MARGIN_BENCH_COCO_MINI" not in os.environ, reason="needs a folder of real COCO images")
+@pytest.mark.parametrize(("split", "num_images"), [("train", 80), ("test", 79)])
+def test_real_files(split: Any, num_images: int) -> None:
+    loaded = coco.load(split, os.environ["MARGIN_BENCH_COCO_MINI"], 2017)
+    assert loaded.targets.shape == (num_images, 80)
+    assert loaded.class_names[:2] == ("person", "bicycle")
+    assert all(path.stat().st_size for path in loaded.images)

@@ -1,0 +1,283 @@
+"""The two-way loss, held against loops over groups in plain Python numbers."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from margin_bench.losses import TwoWayLoss
+from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+
+WAYS = ["sample", "class", "both", "joint"]
+TEMPERATURES = [0, 0.25, 1, 4]
+
+
+def random_bucket(seed, num_samples=7, num_classes=6, scale=3.0, dtype=torch.float32):
+    """Logits, and targets with unlabeled entries, a row and a column without negatives and ones without positives."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(num_samples, num_classes, generator=generator, dtype=torch.float64)
+    labels = torch.tensor([POSITIVE, NEGATIVE, NEGATIVE, UNLABELED], dtype=torch.int8)
+    targets = labels[torch.randint(4, logits.shape, generator=generator)]
+    for row, column, present, absent in ((0, 0, POSITIVE, NEGATIVE), (1, 1, NEGATIVE, POSITIVE)):
+        targets[row][targets[row] == absent] = present
+        targets[:, column][targets[:, column] == absent] = present
+    return logits.to(dtype), targets
+
+
+def hard_logit(logits, temperature):
+    """T log sum exp(x / T) of a list and its gradient; the maximum for T = 0."""
+    largest = max(logits)
+    if temperature == 0:
+        return largest, [float(x == largest) / logits.count(largest) for x in logits]
+    exponentials = [math.exp((x - largest) / temperature) for x in logits]
+    total = sum(exponentials)
+    return largest + temperature * math.log(total), [e / total for e in exponentials]
+
+
+def group_loss(logits, targets, t_p, t_n, bias):
+    """Eq. 14 for one group as a list of numbers, and its gradient; None if it does not count."""
+    positives = [i for i, target in enumerate(targets) if target == POSITIVE]
+    negatives = [i for i, target in enumerate(targets) if target == NEGATIVE]
+    if not positives or not negatives:
+        return None
+    hard_positive, positive_weights = hard_logit([-logits[i] for i in positives], t_p)
+    hard_negative, negative_weights = hard_logit([logits[i] for i in negatives], t_n)
+    difference = hard_positive + hard_negative + bias
+    softplus = max(difference, 0) + math.log1p(math.exp(-abs(difference)))
+    slope = math.exp(difference - softplus)  # the sigmoid
+    gradient = [0.0] * len(logits)
+    for i, weight in zip(positives, positive_weights, strict=True):
+        gradient[i] = -slope * weight
+    for i, weight in zip(negatives, negative_weights, strict=True):
+        gradient[i] = slope * weight
+    return softplus, gradient
+
+
+def reference(logits, targets, way, t_p, t_n, bias=0.0):
+    """Loss and gradient in float64, group by group."""
+    num_samples, num_classes = logits.shape
+    rows = [[(i, c) for c in range(num_classes)] for i in range(num_samples)]
+    columns = [[(i, c) for i in range(num_samples)] for c in range(num_classes)]
+    everything = [[entry for row in rows for entry in row]]
+    loss, gradient = 0.0, torch.zeros(logits.shape, dtype=torch.float64)
+    for groups in {"sample": [rows], "class": [columns], "both": [rows, columns], "joint": [everything]}[way]:
+        results = []
+        for group in groups:
+            result = group_loss(
+                [logits[entry].item() for entry in group], [targets[entry].item() for entry in group], t_p, t_n, bias
+            )
+            if result is not None:
+                results.append((group, *result))
+        for group, value, slopes in results:
+            loss += value / len(results)
+            for entry, slope in zip(group, slopes, strict=True):
+                gradient[entry] += slope / len(results)
+    return loss, gradient
+
+
+def loss_and_gradient(loss, logits, targets):
+    logits = logits.clone().requires_grad_()
+    value = loss(logits, targets)
+    value.backward()
+    return value.detach(), logits.grad
+
+
+@pytest.mark.parametrize("negative_temperature", TEMPERATURES)
+@pytest.mark.parametrize("positive_temperature", TEMPERATURES)
+@pytest.mark.parametrize("way", WAYS)
+def test_loss_and_gradient_agree_with_loops(way, positive_temperature, negative_temperature):
+    for seed in range(3):
+        logits, targets = random_bucket(seed)
+        loss = TwoWayLoss(positive_temperature, negative_temperature, way, logit_bias=0.5)
+        value, gradient = loss_and_gradient(loss, logits, targets)
+        expected, slopes = reference(logits, targets, way, positive_temperature, negative_temperature, bias=0.5)
+        assert value.dtype == gradient.dtype == torch.float32
+        assert value.item() == pytest.approx(expected, rel=1e-6)
+        torch.testing.assert_close(gradient.double(), slopes, rtol=0, atol=1e-6 * slopes.abs().max().item())
+
+
+@pytest.mark.parametrize("temperatures", [(4, 1), (0.25, 2), (0, 0)])
+@pytest.mark.parametrize("way", WAYS)
+def test_gradcheck_in_float64(way, temperatures):
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    loss = TwoWayLoss(*temperatures, way, logit_bias=1.0)
+    assert torch.autograd.gradcheck(lambda logits: loss(logits, targets), logits.requires_grad_())
+
+
+def test_equal_hardest_logits_share_the_gradient_at_temperature_zero():
+    """Softplus(1 - 1) has the slope 1/2, shared by two positives and by two negatives."""
+    targets = torch.tensor([[POSITIVE, POSITIVE, NEGATIVE, NEGATIVE]], dtype=torch.int8)
+    _, gradient = loss_and_gradient(TwoWayLoss(0, 0, "sample"), torch.ones(1, 4), targets)
+    assert gradient.tolist() == [[-0.25, -0.25, 0.25, 0.25]]
+
+
+@pytest.mark.parametrize("label", [POSITIVE, NEGATIVE, UNLABELED])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_bucket_of_one_label_costs_zero_with_a_gradient(way, label):
+    value, gradient = loss_and_gradient(TwoWayLoss(way=way), torch.randn(3, 4), torch.full((3, 4), label))
+    assert value.item() == 0
+    assert torch.equal(gradient, torch.zeros(3, 4))
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0)])
+@pytest.mark.parametrize("way", WAYS)
+def test_an_empty_bucket_costs_zero_with_a_gradient(way, shape):
+    targets = torch.empty(shape, dtype=torch.int8)
+    value, gradient = loss_and_gradient(TwoWayLoss(way=way), torch.empty(shape), targets)
+    assert value.item() == 0
+    assert gradient.shape == shape
+
+
+@pytest.mark.parametrize("temperature", [0, 0.1, 1, 4])
+@pytest.mark.parametrize("way", WAYS)
+def test_unlabeled_logits_have_no_influence_and_no_gradient(way, temperature):
+    loss = TwoWayLoss(temperature, temperature, way)
+    logits, targets = random_bucket(seed=0)
+    unlabeled = targets == UNLABELED
+    value, gradient = loss_and_gradient(loss, logits, targets)
+    assert gradient[unlabeled].count_nonzero() == 0
+    for other in (-1e4, 1e4):
+        changed, changed_gradient = loss_and_gradient(loss, logits.masked_fill(unlabeled, other), targets)
+        assert torch.equal(changed, value)
+        assert torch.equal(changed_gradient, gradient)
+
+
+@pytest.mark.parametrize("temperatures", [(0, 0), (0.1, 0.1), (4, 1), (100, 100)])
+@pytest.mark.parametrize("way", WAYS)
+def test_logits_of_ten_thousand_stay_finite(way, temperatures):
+    logits, targets = random_bucket(seed=0)
+    value, gradient = loss_and_gradient(TwoWayLoss(*temperatures, way), 1e4 * logits.sign(), targets)
+    expected, slopes = reference(1e4 * logits.sign(), targets, way, *temperatures)
+    assert value.item() == pytest.approx(expected, rel=1e-6)
+    torch.testing.assert_close(gradient.double(), slopes, rtol=0, atol=1e-6)
+
+
+def test_a_group_ranked_right_by_ten_thousand_costs_nothing():
+    targets = torch.tensor([[POSITIVE, NEGATIVE]], dtype=torch.int8)
+    value, gradient = loss_and_gradient(TwoWayLoss(), torch.tensor([[1e4, -1e4]]), targets)
+    assert value.item() == 0
+    assert gradient.tolist() == [[0, 0]]
+
+
+def test_nan_logits_are_not_hidden():
+    logits, targets = random_bucket(seed=0)
+    logits[3] = math.nan
+    assert math.isnan(TwoWayLoss()(logits, targets).item())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(dtype):
+    logits, targets = random_bucket(seed=0, dtype=dtype)
+    value, gradient = loss_and_gradient(TwoWayLoss(), logits, targets)
+    expected, slopes = loss_and_gradient(TwoWayLoss(), logits.float(), targets)
+    assert torch.equal(value, expected)
+    assert torch.equal(gradient, slopes.to(dtype))
+
+
+def test_autocast_does_not_lower_the_precision():
+    logits, targets = random_bucket(seed=0)
+    expected, slopes = loss_and_gradient(TwoWayLoss(), logits, targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value, gradient = loss_and_gradient(TwoWayLoss(), logits, targets)
+    assert torch.equal(value, expected)
+    assert torch.equal(gradient, slopes)
+
+
+@given(seed=st.integers(0, 1000), way=st.sampled_from(WAYS))
+def test_the_order_of_samples_and_classes_does_not_matter(seed, way):
+    logits, targets = random_bucket(seed, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(7, generator=generator)[:, None], torch.randperm(6, generator=generator)
+    value, gradient = loss_and_gradient(TwoWayLoss(way=way), logits, targets)
+    permuted, permuted_gradient = loss_and_gradient(TwoWayLoss(way=way), logits[order], targets[order])
+    torch.testing.assert_close(permuted, value, rtol=1e-12, atol=0)
+    torch.testing.assert_close(permuted_gradient, gradient[order], rtol=1e-12, atol=1e-15)
+
+
+@given(seed=st.integers(0, 1000), way=st.sampled_from(WAYS), shift=st.floats(-100, 100))
+def test_a_shift_of_all_logits_does_not_matter(seed, way, shift):
+    logits, targets = random_bucket(seed, dtype=torch.float64)
+    loss = TwoWayLoss(2, 0.5, way)
+    torch.testing.assert_close(loss(logits + shift, targets), loss(logits, targets), rtol=1e-11, atol=0)
+
+
+def test_the_classes_are_the_samples_of_the_transpose():
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    value, gradient = loss_and_gradient(TwoWayLoss(way="class"), logits, targets)
+    transposed, transposed_gradient = loss_and_gradient(TwoWayLoss(way="sample"), logits.T, targets.T)
+    torch.testing.assert_close(value, transposed, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, transposed_gradient.T, rtol=1e-12, atol=1e-15)
+
+
+def test_one_positive_per_sample_makes_it_cross_entropy():
+    """Eq. 3: with temperatures of 1 the loss of a single-label sample is the softmax loss."""
+    logits = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(8) % 5
+    targets = F.one_hot(labels, 5).to(torch.int8)
+    value, gradient = loss_and_gradient(TwoWayLoss(1, 1, "sample"), logits, targets)
+    expected, slopes = loss_and_gradient(F.cross_entropy, logits, labels)
+    torch.testing.assert_close(value, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(gradient, slopes, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
+def test_wider_integers_are_the_same_targets(dtype):
+    logits, targets = random_bucket(seed=0)
+    assert torch.equal(TwoWayLoss()(logits, targets.to(dtype)), TwoWayLoss()(logits, targets))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_logits_need_not_be_contiguous(way):
+    logits, targets = random_bucket(seed=0)
+    strided = torch.stack([logits, logits], dim=2)[:, :, 0]
+    value, gradient = loss_and_gradient(TwoWayLoss(way=way), strided, targets)
+    expected, slopes = loss_and_gradient(TwoWayLoss(way=way), logits, targets)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(gradient, slopes)
+
+
+def test_logits_and_targets_are_left_as_they_were():
+    logits, targets = random_bucket(seed=0)
+    before = logits.clone(), targets.clone()
+    loss_and_gradient(TwoWayLoss(), logits, targets)
+    assert torch.equal(logits, before[0])
+    assert torch.equal(targets, before[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+def test_targets_that_are_no_integers_are_refused(dtype):
+    logits, targets = random_bucket(seed=0)
+    with pytest.raises(TypeError, match="expected integers"):
+        TwoWayLoss()(logits, targets.to(dtype))
+
+
+def test_targets_of_another_shape_are_refused():
+    logits, targets = random_bucket(seed=0)
+    with pytest.raises(ValueError, match="one shape"):
+        TwoWayLoss()(logits, targets[:1])
+
+
+@pytest.mark.parametrize("temperature", [-1, math.nan, math.inf])
+@pytest.mark.parametrize("side", ["positive_temperature", "negative_temperature"])
+def test_a_temperature_must_be_a_number_of_at_least_zero(side, temperature):
+    with pytest.raises(ValueError, match=f"{side}: expected a number of at least 0, got {temperature}"):
+        TwoWayLoss(**{side: temperature})
+
+
+def test_a_bias_must_be_finite():
+    with pytest.raises(ValueError, match="logit_bias: expected a finite number, got nan"):
+        TwoWayLoss(logit_bias=math.nan)
+
+
+def test_an_unknown_way_is_refused():
+    with pytest.raises(ValueError, match="way: expected one of"):
+        TwoWayLoss(way="rows")
+
+
+def test_repr_shows_the_parameters():
+    assert repr(TwoWayLoss(2.0, 0.5, "class", 1.0)) == (
+        "TwoWayLoss(positive_temperature=2.0, negative_temperature=0.5, way='class', logit_bias=1.0)"
+    )

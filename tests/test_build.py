@@ -1,0 +1,39 @@
+"""Objects from configuration: ours, the user's, and none from a file that was only read."""
+
+import pytest
+
+from margin_bench.build import build, refuse_foreign_targets
+from margin_bench.errors import ConfigError
+from margin_bench.losses import TwoWayLoss
+
+
+def test_a_target_is_called_with_the_groups_entries_but_its_name():
+    loss = build({"name": "twoway", "_target_": "margin_bench.losses.TwoWayLoss", "way": "class"}, logit_bias=1.0)
+    assert isinstance(loss, TwoWayLoss)
+    assert (loss.way, loss.logit_bias) == ("class", 1.0)
+
+
+def test_a_users_own_package_is_found(tmp_path, monkeypatch):
+    (tmp_path / "my_package.py").write_text("class MyLoss:\n    def __init__(self, gamma):\n        self.gamma = gamma\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert build({"_target_": "my_package.MyLoss", "gamma": 2}).gamma == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ({"_target_": "no_such_package.Loss"}, "_target_=no_such_package.Loss cannot be imported"),
+        ({"_target_": "margin_bench.losses.NoLoss"}, "cannot be imported"),
+        ({"_target_": "margin_bench.losses.TwoWayLoss", "gamma": 1}, "unexpected keyword argument 'gamma'"),
+        ({"_target_": "margin_bench.losses.TwoWayLoss", "way": "rows"}, "rows"),
+    ],
+)
+def test_what_cannot_be_built_is_a_mistake_of_the_configuration(group, said):
+    with pytest.raises(ConfigError, match=said):
+        build(group)
+
+
+def test_a_saved_configuration_builds_only_what_is_ours():
+    refuse_foreign_targets({"loss": {"_target_": "margin_bench.losses.TwoWayLoss"}, "epochs": 1}, "record")
+    with pytest.raises(ConfigError, match=r"os\.system"):
+        refuse_foreign_targets({"a": {"b": {"_target_": "os.system"}}}, "record")

@@ -1,0 +1,38 @@
+"""One run, one owner."""
+
+import subprocess
+import sys
+
+import pytest
+
+from margin_bench.distributed import World
+from margin_bench.errors import AlreadyRunningError, CheckpointError
+from margin_bench.lock import run_lock
+
+
+def test_a_second_owner_is_refused_until_the_first_is_gone(tmp_path):
+    with run_lock(tmp_path / "run", World()), pytest.raises(AlreadyRunningError), run_lock(tmp_path / "run", World()):
+        pass
+    with run_lock(tmp_path / "run", World()):
+        pass
+
+
+def test_the_lock_goes_with_a_process_that_is_killed(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from margin_bench.lock import run_lock\n"
+        "from margin_bench.distributed import World\n"
+        "with run_lock(Path(sys.argv[1]), World()): print('mine', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout.readline() == "mine\n"
+        with pytest.raises(AlreadyRunningError), run_lock(tmp_path, World()):
+            pass
+        owner.kill()
+    with run_lock(tmp_path, World()):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="runs_dir=DIR"), run_lock(tmp_path / "file" / "run", World()):
+        pass
