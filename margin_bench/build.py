@@ -1,10 +1,9 @@
 """From a group of the configuration to the object that its `_target_` names, ours or the user's own."""
 
 import inspect
+import pkgutil
 from collections.abc import Mapping
 from typing import Any
-
-from hydra.utils import get_object
 
 from margin_bench.errors import ConfigError
 
@@ -18,7 +17,7 @@ def build(group: Mapping[str, Any], **more: Any) -> Any:
     target = group["_target_"]
     arguments = {key: value for key, value in group.items() if key not in ("_target_", "name")} | more
     try:
-        function = get_object(target)
+        function = pkgutil.resolve_name(target)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"_target_={target} cannot be imported: {error}") from error
     try:

@@ -6,10 +6,11 @@ Nothing heavy is imported before it is needed: the help and a mistake in the con
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from margin_bench import __version__
-from margin_bench.errors import ConfigError, nearest
+from margin_bench.errors import CheckpointError, ConfigError, MarginBenchError, nearest
 from margin_bench.exits import exit_code_of
 
 if TYPE_CHECKING:
@@ -63,13 +64,15 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
     """Checks the configuration, then hands over to Hydra, which calls the task of the command."""
     import hydra
     from hydra._internal.utils import get_args_parser
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
+    from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
     from margin_bench.compose import check
     from margin_bench.config import configs_dir, register_resolvers
 
-    parsed, unknown = get_args_parser().parse_known_args(arguments)
+    parsed, unknown = get_args_parser().parse_known_intermixed_args(arguments)
     if unknown:
         raise ConfigError(f"unknown option {unknown[0]}\nmargin-bench {command} --help lists the options")
     if not (parsed.help or parsed.hydra_help or parsed.info or parsed.shell_completion):
@@ -77,11 +80,30 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
     register_resolvers()
     # Errors are ours to print; Hydra would turn them into a traceback and exit code 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [f"margin-bench {command}", *arguments]
+    options = [word for word in arguments if word not in parsed.overrides]
+    sys.argv = [f"margin-bench {command}", *options, *parsed.overrides]  # Hydra takes no option between overrides
+    errors: list[MarginBenchError] = []
+
+    def task(config: "DictConfig") -> None:
+        try:
+            TASKS[command](config)
+        except MarginBenchError as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise MarginBenchError(str(error)) from error  # Hydra names the run and goes on with the others
+            errors.append(error)
+
     try:
-        hydra.main(version_base="1.3", config_path=str(configs_dir()), config_name=command)(TASKS[command])()
+        hydra.main(version_base="1.3", config_path=str(configs_dir()), config_name=command)(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(str(error)) from error
+    except OSError as error:
+        if not parsed.multirun:
+            raise
+        raise CheckpointError(
+            f"the sweep cannot be written: {error}\nGive a writable folder as runs_dir=DIR."
+        ) from error
+    if errors:
+        raise errors[0]
 
 
 def _outer_processes() -> int | None:
@@ -91,10 +113,22 @@ def _outer_processes() -> int | None:
 
 
 def _train(config: "DictConfig") -> None:
-    from margin_bench.config import typed
+    """Trains a run, or shows it if it is finished; only then is it worth importing what trains."""
+    from margin_bench.config import run_id, typed
+    from margin_bench.precision import resolve_precision
+    from margin_bench.record import FINISHED, read_record
+    from margin_bench.summary import print_result
+
+    checked = typed("train", config)
+    checked.precision = resolve_precision(checked.precision)
+    run_dir = Path(checked.runs_dir) / run_id(checked)
+    record = read_record(run_dir)
+    if record is not None and record["status"] == FINISHED:
+        print_result(record, run_dir)
+        return
     from margin_bench.run import train
 
-    train(typed("train", config))
+    train(checked, run_dir)
 
 
 def _evaluate(config: "DictConfig") -> None:

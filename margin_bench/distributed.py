@@ -142,7 +142,7 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # our processes report for themselves
+    logging.disable(logging.ERROR)  # in this process, which only waits; the others report for themselves
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // num_processes)))
     settings = LaunchConfig(
         min_nodes=1,
@@ -162,3 +162,5 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
         ) from None
     except SignalException as stopped:
         raise StoppedError(f"stopped by {stopped.sigval.name}", EXIT_CODES[stopped.sigval]) from None
+    finally:
+        logging.disable(logging.NOTSET)

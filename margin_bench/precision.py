@@ -9,21 +9,21 @@ from margin_bench.errors import ConfigError
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def resolve_precision(name: str, device: torch.device) -> str:
-    """`fp32`, `bf16` or `fp16`; for `auto` the fastest that the device computes natively.
+def resolve_precision(name: str) -> str:
+    """`fp32`, `bf16` or `fp16`; for `auto` bf16 where this machine computes in it natively, else fp32.
 
     Raises:
-        ConfigError: fp16 on a CPU, which has no fast path for it.
+        ConfigError: fp16 without a GPU; a CPU has no fast path for it.
     """
-    if name == "fp16" and device.type == "cpu":
+    if name == "fp16" and not torch.cuda.is_available():
         raise ConfigError("precision=fp16 needs a GPU; take precision=bf16 or precision=fp32 here")
     if name != "auto":
         return name
-    return "bf16" if _has_bf16(device) else "fp32"
+    return "bf16" if _has_bf16() else "fp32"
 
 
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
+def _has_bf16() -> bool:
+    if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

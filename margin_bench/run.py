@@ -14,18 +14,18 @@ import torch
 from margin_bench import checkpoint
 from margin_bench.buckets import BatchLayout
 from margin_bench.build import build, refuse_foreign_targets
-from margin_bench.config import BackboneConfig, EvaluateConfig, OptimConfig, TrainConfig, run_id
+from margin_bench.config import BackboneConfig, EvaluateConfig, OptimConfig, TrainConfig
 from margin_bench.data.loading import BatchLoader, TrainSampler, num_steps, test_loader, train_loader
 from margin_bench.data.split import Split
-from margin_bench.distributed import World, join_world, local_device, run_processes, usable_cores
+from margin_bench.distributed import World, join_world, run_processes, usable_cores
 from margin_bench.errors import CheckpointError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, save_scores, score
 from margin_bench.lock import run_lock
 from margin_bench.models import build_model, head_of
 from margin_bench.optim import build_optimizer
-from margin_bench.precision import resolve_precision
 from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment, read_record, write_record
 from margin_bench.signals import StopRequest, stop_request, stopped_error
+from margin_bench.summary import in_percent, print_result
 from margin_bench.targets import check_targets
 from margin_bench.tracking import Progress, Tracker, make_tracker, say, write_history
 from margin_bench.train import Trainer
@@ -35,23 +35,17 @@ WEIGHTS = "weights.safetensors"
 SCORES = "scores.npz"
 
 
-def train(config: TrainConfig) -> None:
-    """Trains one run to its end, from wherever it stands, and prints its scores; a finished one is only printed.
+def train(config: TrainConfig, run_dir: Path) -> None:
+    """Trains one run to its end, from wherever it stands, and prints its scores.
+
+    Args:
+        config: checked, its precision resolved.
+        run_dir: the run's directory, named by its id.
 
     Raises:
         MarginBenchError: with the exit code of whatever the run met.
     """
-    config = dataclasses.replace(config, precision=resolve_precision(config.precision, local_device()))
-    run_dir = Path(config.runs_dir) / run_id(config)
-    if not _is_finished(run_dir):
-        run_processes(_train_process, config, run_dir, num_processes=config.devices)
-    else:
-        _print_result(read_record(run_dir) or {}, run_dir)
-
-
-def _is_finished(run_dir: Path) -> bool:
-    record = read_record(run_dir)
-    return record is not None and record["status"] == FINISHED
+    run_processes(_train_process, config, run_dir, num_processes=config.devices)
 
 
 def _train_process(config: TrainConfig, run_dir: Path) -> None:
@@ -61,7 +55,7 @@ def _train_process(config: TrainConfig, run_dir: Path) -> None:
         with _recorded(record, run_dir, world):
             _Run(config, run_dir, world, stop).train(record)
         if world.is_first:
-            _print_result(record, run_dir)
+            print_result(record, run_dir)
 
 
 def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, Any]:
@@ -145,7 +139,7 @@ class _Run:
             raise stopped_error(exit_code, f"epoch {self.state.epoch + 1}, step {self.state.step}")
         if evaluation:
             entry |= evaluation.metrics
-            progress.say(f"epoch {entry['epoch']}: {_in_percent(evaluation.metrics)}")
+            progress.say(f"epoch {entry['epoch']}: {in_percent(evaluation.metrics)}")
         self._finish_epoch(entry, evaluation)
         tracker.log({key: float(value) for key, value in entry.items()}, step=self.state.epoch)
 
@@ -309,7 +303,8 @@ def _evaluate_process(config: EvaluateConfig, record: dict[str, Any], run_dir: P
         if scores is None:
             raise StoppedError("the evaluation was stopped", world.max(stop.exit_code))
         if world.is_first:
-            _print_metrics(score(scores, split).metrics, f"{config.split} split, {config.weights} epoch of {run_dir}")
+            metrics = score(scores, split).metrics
+            say(f"{in_percent(metrics)}   ({config.split} split, {config.weights} epoch of {run_dir})")
 
 
 def _config_of(record: dict[str, Any]) -> TrainConfig:
@@ -328,22 +323,6 @@ def _weights(run_dir: Path, which: str) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"{run_dir} holds no best checkpoint; take weights=last")
     model_state: dict[str, torch.Tensor] = state["model"]
     return model_state
-
-
-def _print_result(record: dict[str, Any], run_dir: Path) -> None:
-    _print_metrics(record["metrics"], f"test split, epoch {record['config']['epochs']} of {run_dir}")
-
-
-def _print_metrics(metrics: dict[str, Any], where: str) -> None:
-    say(f"{_in_percent(metrics)}   ({where})")
-
-
-def _in_percent(metrics: dict[str, Any]) -> str:
-    text = f"mAP@class {100 * metrics['map_class']:.2f}   mAP@sample {100 * metrics['map_sample']:.2f}"
-    left_out = [
-        f"{metrics[f'{name}_left_out']} {name}" for name in ("classes", "samples") if metrics[f"{name}_left_out"]
-    ]
-    return f"{text}   without {' and '.join(left_out)} that have no positive" if left_out else text
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""Makes the weights of the `digits` backbone: python scripts/pretrain_digits.py (about five minutes on two cores).
+"""Makes the weights of the `digits` backbone: python scripts/pretrain_digits.py (about eight minutes on two cores).
 
 The backbone learns to name the digit and the colour of the one object in a scene, as two separate targets. It sees
 train glyphs only, and no scene of the data set.

@@ -1,27 +1,21 @@
 """One optimiser step of a configuration is the same, however its rows are spread."""
 
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
+import one_step
 import pytest
 import torch
 
 from margin_bench.buckets import STATISTICS, BatchLayout
 from margin_bench.losses import TwoWayLoss
 
-SCRIPT = Path(__file__).with_name("one_step.py")
-spec = importlib.util.spec_from_file_location("one_step", SCRIPT)
-one_step = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(one_step)
-
 
 def steps_of(num_processes, folder):
     """The weights after one step of every layout, computed by so many real processes."""
     output = folder / "steps.pt"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
-    subprocess.run([*torchrun, str(SCRIPT), str(output)], check=True, timeout=120)
+    subprocess.run([*torchrun, one_step.__file__, str(output)], check=True, timeout=120)
     return torch.load(output, weights_only=True)
 
 

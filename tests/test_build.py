@@ -14,7 +14,9 @@ def test_a_target_is_called_with_the_groups_entries_but_its_name():
 
 
 def test_a_users_own_package_is_found(tmp_path, monkeypatch):
-    (tmp_path / "my_package.py").write_text("class MyLoss:\n    def __init__(self, gamma):\n        self.gamma = gamma\n")
+    (tmp_path / "my_package.py").write_text(
+        "class MyLoss:\n    def __init__(self, gamma):\n        self.gamma = gamma\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     assert build({"_target_": "my_package.MyLoss", "gamma": 2}).gamma == 2
 

@@ -122,7 +122,9 @@ def test_scores_that_are_not_finite_are_refused(metric, score):
         metric(np.array([[0.0, score]]), np.array([[POSITIVE, NEGATIVE]], np.int8))
 
 
-@pytest.mark.parametrize(("scores", "targets"), [((2, 3), (3, 2)), ((2, 3), (2, 2)), ((3,), (3,)), ((1, 2, 3), (1, 2, 3))])
+@pytest.mark.parametrize(
+    ("scores", "targets"), [((2, 3), (3, 2)), ((2, 3), (2, 2)), ((3,), (3,)), ((1, 2, 3), (1, 2, 3))]
+)
 @pytest.mark.parametrize("metric", [map_class, map_sample])
 def test_other_shapes_are_refused(metric, scores, targets):
     with pytest.raises(ValueError, match="one shape with 2 dimensions"):

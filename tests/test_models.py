@@ -51,7 +51,7 @@ def test_a_torchvision_model_gives_logits_for_the_classes():
 
 @pytest.mark.parametrize(("library", "name"), [("timm", "resnet50x"), ("torchvision", "resnet50x")])
 def test_an_unknown_name_is_answered_with_near_ones(library, name):
-    with pytest.raises(ConfigError, match="did you mean .*resnet50"):
+    with pytest.raises(ConfigError, match=r"did you mean .*resnet50"):
         build_model(library, name, 80)
 
 

@@ -9,23 +9,28 @@ from margin_bench.precision import autocast, resolve_precision
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
     [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({"avx512_bf16": False}, "fp32"), ({}, "fp32")],
 )
 def test_auto_asks_the_processor(monkeypatch, capabilities, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert resolve_precision("auto", CPU) == expected
+    assert resolve_precision("auto") == expected
 
 
 def test_a_named_precision_is_taken():
-    assert resolve_precision("fp32", CPU) == "fp32"
-    assert resolve_precision("bf16", CPU) == "bf16"
+    assert resolve_precision("fp32") == "fp32"
+    assert resolve_precision("bf16") == "bf16"
 
 
 def test_fp16_on_a_cpu_is_refused():
     with pytest.raises(ConfigError, match="precision=bf16 or precision=fp32"):
-        resolve_precision("fp16", CPU)
+        resolve_precision("fp16")
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

@@ -116,7 +116,7 @@ def test_a_bucket_refuses_targets_that_are_no_integers(dtype):
 
 
 def test_a_bucket_refuses_logits_that_are_not_float():
-    with pytest.raises(TypeError, match="Logits: expected float, got torch.int64"):
+    with pytest.raises(TypeError, match=r"Logits: expected float, got torch\.int64"):
         check_bucket(torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.int8))
 
 

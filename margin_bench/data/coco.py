@@ -83,7 +83,7 @@ def _positions(ids: list[int], what: str, file: Path) -> dict[int, int]:
     """The place of each id in ascending order."""
     position_of = {each: position for position, each in enumerate(sorted(ids))}
     if len(position_of) < len(ids):
-        raise DataError(f"{file} lists an {what} id twice. Each must stand once.")
+        raise DataError(f"{file} lists the same {what} id twice. Each must stand once.")
     return position_of
 
 

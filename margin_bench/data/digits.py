@@ -5,8 +5,6 @@ every version of the libraries.
 """
 
 import hashlib
-import os
-import tempfile
 from bisect import bisect_right
 from functools import cache
 from itertools import accumulate
@@ -256,17 +254,16 @@ def _read(path: Path, num_scenes: int) -> tuple[NDArray[np.uint8], NDArray[np.in
 
 
 def _write(path: Path, images: NDArray[np.uint8], targets: NDArray[np.int8]) -> None:
-    """Writes digest, images and targets to one file, which appears whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    """Writes digest, images and targets to one file, which appears whole or not at all. Call it under the lock."""
+    unfinished = path.with_suffix(".part")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with unfinished.open("wb") as file:
             file.write(_digest(images, targets))
             file.write(images.data)
             file.write(targets.data)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _digest(images: NDArray[np.generic], targets: NDArray[np.generic]) -> bytes:

@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from margin_bench.errors import DataError
 
+
 def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Image:
     """The first frame of an image file in mode RGB.
 

@@ -58,18 +58,17 @@ class _TwoWay(torch.autograd.Function):
         # Compared in place, a float mask of 0 and 1 remains.
         masked.keep(logits / t_n, targets.to(logits.dtype).eq_(NEGATIVE), out=kept[0])
         masked.keep(logits / -t_p, targets.to(logits.dtype).eq_(POSITIVE), out=kept[1])
-        losses: list[Tensor] = []
-        gradients: list[Tensor] = []
+        loss, gradient = logits.new_zeros(()), torch.zeros_like(kept[0])
         for dim in dims:
             (negative, positive), (negative_weights, positive_weights) = masked.logsumexp_and_weights(kept, dim - 2)
             difference = t_n * negative + t_p * positive + bias  # inside eq. 14; -inf if either has no members
             counts = difference != -torch.inf
-            share = counts.to(logits.dtype) / counts.sum().clamp(min=1)
-            losses.append((F.softplus(difference) * share).sum())
+            share = counts / counts.sum(dtype=logits.dtype).clamp(min=1)
+            loss += (F.softplus(difference) * share).sum()
             slope = difference.sigmoid() * share  # of the softplus, in the mean
-            gradients.append(negative_weights.sub_(positive_weights).mul_(slope.unsqueeze(dim)))
-        ctx.save_for_backward(sum(gradients[1:], start=gradients[0]))
-        return sum(losses[1:], start=losses[0])  # eq. 17
+            gradient.addcmul_(negative_weights.sub_(positive_weights), slope.unsqueeze(dim))
+        ctx.save_for_backward(gradient)
+        return loss
 
     @staticmethod
     @once_differentiable

@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from PIL import Image
 from torchvision.transforms import v2
 from torchvision.transforms.functional import to_tensor
@@ -10,6 +14,7 @@ from margin_bench.data import transforms
 from margin_bench.data.loading import IMAGENET_MEAN, IMAGENET_STD
 from margin_bench.data.transforms import Paper
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 SIZES = [(64, 48), (48, 64), (50, 50), (301, 200), (20, 33), (7, 3), (1, 1), (200, 9)]
 
 
@@ -18,7 +23,8 @@ def photo(width: int, height: int) -> Image.Image:
 
 
 def tensor_by_torchvision(image: Image.Image) -> torch.Tensor:
-    return F.normalize(to_tensor(image), list(IMAGENET_MEAN), list(IMAGENET_STD))
+    tensor: torch.Tensor = F.normalize(to_tensor(image), list(IMAGENET_MEAN), list(IMAGENET_STD))
+    return tensor
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -54,6 +60,11 @@ def test_the_training_transform_is_torchvisions_with_the_same_draws(size: tuple[
     torch.testing.assert_close(ours, tensor_by_torchvision(theirs) + shift, rtol=0, atol=2e-6)
 
 
+def test_the_config_builds_the_papers_transform() -> None:
+    transform = instantiate(OmegaConf.load(CONFIGS / "transforms" / "paper.yaml"))
+    assert transform(photo(300, 260), None).shape == (3, 224, 224)
+
+
 def test_a_generator_in_the_same_state_gives_the_same_bits() -> None:
     first, again, other = (Paper(16)(photo(40, 30), np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
@@ -61,10 +72,10 @@ def test_a_generator_in_the_same_state_gives_the_same_bits() -> None:
 
 
 def test_no_global_generator_is_used() -> None:
-    torch_before, numpy_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    torch_before, numpy_before = torch.random.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()
     Paper(16)(photo(40, 30), np.random.default_rng(0))
     assert torch.equal(torch.random.get_rng_state(), torch_before)
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy_before)
+    np.testing.assert_array_equal(np.random.get_state(legacy=False)["state"]["key"], numpy_before)
 
 
 def test_an_array_is_transformed_as_the_image_it_holds() -> None:

@@ -2,7 +2,6 @@
 
 import math
 
-import pytest
 import torch
 
 from margin_bench.losses.margins import margins
@@ -32,8 +31,3 @@ def test_the_joint_margin():
     values, counts = margins(LOGITS, TARGETS, "joint")
     assert values.tolist() == [-4]
     assert counts.tolist() == [True]
-
-
-def test_both_ways_at_once_have_no_margin():
-    with pytest.raises(ValueError, match="unpack"):
-        margins(LOGITS, TARGETS, "both")

@@ -1,0 +1,97 @@
+"""The command line, as a user types it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from margin_bench.cli import main
+
+
+def run_cli(*arguments, check_modules="", **environment):
+    """The command in a process of its own; asserts that none of the modules was imported."""
+    code = (
+        "import sys; from margin_bench.cli import main; code = main(sys.argv[1:])\n"
+        f"assert not set({check_modules.split()!r}) & set(sys.modules), 'imported'\n"
+        "sys.exit(code)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | environment,
+    )
+
+
+def test_help_names_the_commands_and_imports_nothing_heavy():
+    done = run_cli("--help", check_modules="torch hydra numpy")
+    assert done.returncode == 0
+    assert "train" in done.stdout
+    assert "evaluate" in done.stdout
+
+
+def test_a_mistake_in_the_configuration_ends_before_torch_is_imported():
+    done = run_cli("train", "epcohs=3", "loss.way=rows", check_modules="torch")
+    assert done.returncode == 2
+    assert "did you mean epochs?" in done.stderr
+    assert "loss.way=rows" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_of_a_command_shows_its_groups_and_keys():
+    done = run_cli("train", "--help", check_modules="torch")
+    assert done.returncode == 0
+    for part in ("dataset: coco, digits", "loss: twoway", "bucket_size: 128"):
+        assert part in done.stdout
+
+
+def test_cfg_shows_what_a_run_would_use():
+    done = run_cli("train", "--cfg", "job", "dataset=coco", check_modules="torch")
+    assert done.returncode == 0
+    assert "name: resnet50" in done.stdout
+    assert run_cli("train", "--cfg", "job", "dataset=cocco").returncode == 2
+
+
+def test_the_module_and_the_version():
+    done = subprocess.run(
+        [sys.executable, "-m", "margin_bench", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("margin-bench 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["trian"], "did you mean train?"), (["train", "--nonsense"], "unknown option --nonsense")],
+)
+def test_unknown_words_are_usage_errors(capsys, arguments, said):
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_no_arguments_show_the_help(capsys):
+    assert main([]) == 0
+    assert "usage: margin-bench" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("margin-bench tr", "train"),
+        ("margin-bench train data", "dataset="),
+        ("margin-bench train dataset=", "dataset=digits"),
+        ("margin-bench evaluate spl", "split="),
+    ],
+)
+def test_the_shell_completes_commands_groups_and_keys(line, expected):
+    done = run_cli("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line)), check_modules="torch")
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout.split()
+
+
+def test_the_completion_script_is_for_this_program():
+    done = run_cli("-sc", "install=bash")
+    assert done.returncode == 0
+    assert "complete" in done.stdout
+    assert "margin-bench" in done.stdout

@@ -1,0 +1,225 @@
+"""Whole runs through the command: what they leave behind, and how they go on after whatever befell them."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kill_and_resume import finish, kill_and_resume
+from tiny_run import is_saving, read_record, read_result, start, train
+
+from margin_bench.cli import main
+from margin_bench.metrics import map_class, map_sample
+from margin_bench.record import write_record
+
+
+def wait_until(condition, seconds=60):
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.01)
+
+
+def test_a_run_leaves_a_record_that_its_files_bear_out(finished_run):
+    record = read_record(finished_run.parent)
+    assert record["status"] == "finished"
+    assert record["run_id"] == finished_run.name
+    assert record["seed"] == record["config"]["seed"] == 0
+    assert record["config"]["precision"] in ("bf16", "fp32")
+    assert record["weights_sha256"] == hashlib.sha256((finished_run / "weights.safetensors").read_bytes()).hexdigest()
+    scores = np.load(finished_run / "scores.npz", allow_pickle=False)
+    assert scores["scores"].shape == scores["targets"].shape == (64, 80)
+    assert scores["class_names"].shape == (80,)
+    assert record["metrics"]["map_class"] == map_class(scores["scores"], scores["targets"])
+    assert record["metrics"]["map_sample"] == map_sample(scores["scores"], scores["targets"])
+    assert record["metrics"]["classes_left_out"] == (~(scores["targets"] == 1).any(0)).sum()
+    lines = [json.loads(line) for line in (finished_run / "metrics.jsonl").read_text().splitlines()]
+    assert lines == record["history"]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert ["map_class" in line for line in lines] == [False, True, False, True]
+    assert all(0 <= line["violating_samples"] <= 1 and 0 <= line["violating_classes"] <= 1 for line in lines)
+    assert record["best"]["map_class"] == max(line["map_class"] for line in lines if "map_class" in line)
+    assert record["durations"]["train_seconds"] > 0
+    assert record["environment"]["versions"]["torch"]
+
+
+def test_a_finished_run_again_is_only_shown(finished_run, capsys):
+    before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*")}
+    assert train(finished_run.parent) == 0
+    assert {path: path.stat().st_mtime_ns for path in finished_run.rglob("*")} == before
+    assert "mAP@class" in capsys.readouterr().out
+
+
+def test_the_number_of_workers_does_not_matter(finished_run, tmp_path):
+    assert train(tmp_path, "workers=2") == 0
+    assert read_result(tmp_path) == read_result(finished_run.parent)
+
+
+def test_two_processes_rank_as_one_does(finished_run, tmp_path):
+    assert train(tmp_path, "precision=fp32", "devices=2") == 0
+    alone = tmp_path / "alone"
+    assert train(alone, "precision=fp32") == 0
+    together, expected = read_record(tmp_path), read_record(alone)
+    assert (together["num_processes"], expected["num_processes"]) == (2, 1)
+    assert together["run_id"] == expected["run_id"]
+    for entry, expected_entry in zip(together["history"], expected["history"], strict=True):
+        assert entry == pytest.approx(expected_entry, rel=1e-4)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_killed_at_any_moment_ends_as_the_unbroken_one(tmp_path, processes):
+    finish(tmp_path / "unbroken", f"devices={processes}")
+    assert kill_and_resume(tmp_path / "broken", 3, f"devices={processes}") > 0
+    assert read_result(tmp_path / "broken") == read_result(tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_saves_at_the_step_boundary_and_the_run_goes_on_from_there(tmp_path, number, exit_code):
+    overrides = ["dataset.num_train=640", "epochs=6"]
+    stopped = tmp_path / "stopped"
+    run = start(stopped, *overrides)
+    wait_until(lambda: is_saving(stopped) or list(stopped.glob("*/checkpoints/*.pt")))
+    run.send_signal(number)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == exit_code
+    assert "the state is saved at epoch" in said
+    assert "Traceback" not in said
+    assert read_record(stopped)["status"] == "stopped"
+    finish(stopped, *overrides)
+    finish(tmp_path / "unbroken", *overrides)
+    assert read_result(stopped) == read_result(tmp_path / "unbroken")
+
+
+def test_a_run_that_goes_on_already_is_not_started_twice(tmp_path, capsys):
+    overrides = ["epochs=500", "evaluate_every=500"]
+    first = start(tmp_path, *overrides)
+    wait_until(lambda: list(tmp_path.glob("*/record.json")))
+    assert train(tmp_path, *overrides) == 6
+    assert "going on already" in capsys.readouterr().err
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_package.py").write_text(
+        "import torch\n"
+        "class FailsLater(torch.nn.Module):\n"
+        "    calls = 0\n"
+        "    def forward(self, logits, targets):\n"
+        "        type(self).calls += 1\n"
+        "        return (logits ** 2).mean() * (float('nan') if self.calls > 6 else 1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    # Four steps of one bucket each make an epoch: the loss fails in the third step of the second.
+    assert train(tmp_path / "runs", "loss._target_=my_package.FailsLater", *LOSS_WITHOUT_PARAMETERS) == 5
+    said = capsys.readouterr().err
+    assert "the loss is nan in epoch 2, step 3" in said
+    record = read_record(tmp_path / "runs")
+    assert record["status"] == "failed"
+    assert "the loss is nan" in record["error"]
+    assert [entry["epoch"] for entry in record["history"]] == [1]
+    assert len(list(tmp_path.glob("runs/*/checkpoints/epoch0001-step0000000-*.pt"))) == 1
+
+
+LOSS_WITHOUT_PARAMETERS = [
+    "~loss.way",
+    "~loss.positive_temperature",
+    "~loss.negative_temperature",
+    "~loss.logit_bias",
+]
+
+
+def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys):
+    assert train(tmp_path, "optim.head_lr=1e38", "optim.weight_decay=1e38") == 5
+    assert not list(tmp_path.glob("*/checkpoints/*.pt"))
+    assert "Lower optim.head_lr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "exit_code", "said"),
+    [
+        (["runs_dir={tmp}/file/runs"], 4, "Not a directory"),
+        (["-m", "seed=0,1", "runs_dir={tmp}/file/runs"], 4, "Give a writable folder as runs_dir=DIR"),
+        (["backbone.weights={tmp}/missing.safetensors"], 3, "cannot be read"),
+        (["backbone=timm", "backbone.name=test_resnett"], 2, "did you mean test_resnet"),
+        (["tracker=wandb", "batch_size=48"], 2, "bucket_size=64 does not divide batch_size=48"),
+    ],
+)
+def test_a_mistake_of_the_user_has_its_exit_code_and_no_traceback(tmp_path, capsys, overrides, exit_code, said):
+    (tmp_path / "file").write_text("")
+    assert train(tmp_path, *[override.format(tmp=tmp_path) for override in overrides]) == exit_code
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.splitlines()) <= 3
+
+
+def test_a_data_set_that_is_not_there_is_named_with_where_it_is_expected(tmp_path, capsys):
+    coco = ["train", "dataset=coco", "backbone=digits", f"runs_dir={tmp_path}"]
+    assert main(coco) == 3
+    assert "dataset.root=DIR" in capsys.readouterr().err
+    assert main([*coco, f"dataset.root={tmp_path}"]) == 3
+    assert "annotations/instances_train2014.json" in capsys.readouterr().err
+    assert read_record(tmp_path)["status"] == "failed"
+
+
+def test_a_broken_newest_checkpoint_costs_an_epoch_and_nothing_else(finished_run, tmp_path):
+    assert train(tmp_path) == 0
+    (run_dir,) = tmp_path.glob("*")
+    newest = max(run_dir.glob("checkpoints/*.pt"))
+    newest.write_bytes(newest.read_bytes()[:-1] + b"x")
+    record = read_record(tmp_path)
+    write_record(run_dir, {name: record[name] for name in record.keys() - {"schema", "sha256"}} | {"status": "failed"})
+    assert train(tmp_path) == 0
+    assert read_result(tmp_path) == read_result(finished_run.parent)
+
+
+def test_evaluate_finds_the_scores_of_the_record(finished_run, capsys):
+    metrics = read_record(finished_run.parent)["metrics"]
+    expected = f"mAP@class {100 * metrics['map_class']:.2f}   mAP@sample {100 * metrics['map_sample']:.2f}"
+    assert main(["evaluate", f"run={finished_run}"]) == 0
+    assert expected in capsys.readouterr().out
+    assert main(["evaluate", f"run={finished_run.name}", f"runs_dir={finished_run.parent}", "weights=best"]) == 0
+    assert "best epoch" in capsys.readouterr().out
+    assert main(["evaluate", f"run={finished_run}", "split=train"]) == 0
+    assert expected not in capsys.readouterr().out
+
+
+def test_evaluate_refuses_what_is_no_finished_run_of_ours(finished_run, tmp_path, capsys):
+    assert main(["evaluate", f"run={tmp_path}"]) == 4
+    assert "no finished run (no record)" in capsys.readouterr().err
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    path = copy / "record.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    assert main(["evaluate", f"run={copy}"]) == 4
+    assert "was changed" in capsys.readouterr().err
+    record = read_record(finished_run.parent)
+    record["config"]["dataset"]["_target_"] = "os.system"
+    write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
+    assert main(["evaluate", f"run={copy}"]) == 2
+    assert "os.system" in capsys.readouterr().err
+
+
+def test_a_sweep_goes_on_after_a_failed_run_and_ends_with_1(tmp_path, capsys):
+    sweep = ["-m", "seed=0,1", f"backbone.weights={Path('missing')},null", "epochs=1"]
+    assert train(tmp_path, *sweep) == 1
+    assert [read["status"] for read in map(json.loads, (p.read_text() for p in tmp_path.glob("*/record.json")))] == [
+        "finished",
+        "finished",
+    ]
+    assert "missing cannot be read" in capsys.readouterr().err
+
+
+def test_a_tracker_gets_every_epoch(tmp_path):
+    assert train(tmp_path, "tracker=tensorboard", "epochs=2") == 0
+    assert list(tmp_path.glob("*/tensorboard/events*"))
+
+
+def test_every_experiment_runs(tmp_path):
+    for path in Path("configs/experiment").glob("*.yaml"):
+        assert train(tmp_path / path.stem, f"experiment={path.stem}", "epochs=1") == 0

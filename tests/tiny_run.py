@@ -1,0 +1,57 @@
+"""A run of a few seconds on the embedded data set, in this process or in one of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from margin_bench.cli import main
+
+TINY = [
+    "dataset.num_train=256",
+    "dataset.num_test=64",
+    "batch_size=64",
+    "bucket_size=64",
+    "microbatch_size=32",
+    "epochs=4",
+    "evaluate_every=2",
+]
+
+
+def train(runs_dir: Path, *overrides: str) -> int:
+    """`margin-bench train` in this process; returns the exit code."""
+    return main(["train", *TINY, f"runs_dir={runs_dir}", *overrides])
+
+
+def start(runs_dir: Path, *overrides: str) -> subprocess.Popen[str]:
+    """`margin-bench train` in a process, and a process group, of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "margin_bench", "train", *TINY, f"runs_dir={runs_dir}", *overrides],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_record(runs_dir: Path) -> dict[str, Any]:
+    """The record of the one run in a folder."""
+    (path,) = runs_dir.glob("*/record.json")
+    record: dict[str, Any] = json.loads(path.read_text())
+    return record
+
+
+def read_result(runs_dir: Path) -> dict[str, Any]:
+    """What must not depend on how often a run was stopped."""
+    record = read_record(runs_dir)
+    names = ("status", "weights_sha256", "metrics", "best", "history")
+    (metrics,) = runs_dir.glob("*/metrics.jsonl")
+    return {name: record[name] for name in names} | {"metrics.jsonl": metrics.read_text()}
+
+
+def is_saving(runs_dir: Path) -> bool:
+    """Whether a checkpoint is being written at this moment."""
+    return any(runs_dir.glob("*/checkpoints/.*.tmp"))
