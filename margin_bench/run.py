@@ -18,7 +18,7 @@ from margin_bench.config import BackboneConfig, EvaluateConfig, OptimConfig, Tra
 from margin_bench.data.loading import BatchLoader, TrainSampler, num_steps, test_loader, train_loader
 from margin_bench.data.split import Split
 from margin_bench.distributed import World, join_world, run_processes, usable_cores
-from margin_bench.errors import CheckpointError, StoppedError
+from margin_bench.errors import CheckpointError, DataError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, save_scores, score
 from margin_bench.lock import run_lock
 from margin_bench.models import build_model, head_of
@@ -101,6 +101,7 @@ class _Run:
     def __init__(self, config: TrainConfig, run_dir: Path, world: World, stop: StopRequest) -> None:
         self.config, self.run_dir, self.world, self.stop = config, run_dir, world, stop
         train_split = load_split(config.dataset, "train")
+        self.num_train = len(train_split)
         self.test_split = load_split(config.dataset, "test")
         self.test_batches = evaluation_batches(config, self.test_split, world)
         self.trainer = _build_trainer(config, train_split, world)
@@ -114,6 +115,8 @@ class _Run:
         steps_done = self.state.epoch * self.trainer.steps_per_epoch + self.state.step
         stream = sys.stderr if self.world.is_first else None
         progress = Progress(self.config.epochs, self.trainer.steps_per_epoch, stream, steps_done)
+        if self.num_train < self.config.batch_size:
+            progress.say(f"{self.num_train} training samples go round to fill a batch of {self.config.batch_size}")
         tracker = make_tracker(
             self.config.tracker if self.world.is_first else "none", self.run_dir, self.run_dir.name, record["config"]
         )
@@ -201,6 +204,8 @@ class _Run:
 
 def load_split(dataset: dict[str, Any], name: str) -> Split:
     split: Split = build(dataset, split=name)
+    if not len(split):
+        raise DataError(f"the {name} split of dataset={dataset['name']} holds no sample; check what it is made from")
     check_targets(split.targets)
     return split
 

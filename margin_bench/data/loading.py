@@ -34,7 +34,10 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Rows(NamedTuple):
-    """Samples to load together; those without a seed and an epoch are not augmented."""
+    """Samples to load together; those without a seed and an epoch are not augmented.
+
+    An index beyond the split goes round: it is the sample that many rounds on, augmented anew.
+    """
 
     indices: NDArray[np.int64]
     seed_and_epoch: tuple[int, int] | None = None
@@ -51,8 +54,8 @@ def sample_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
 
 
 def num_steps(num_samples: int, batch_size: int) -> int:
-    """Steps per epoch. The last, partial batch is dropped, so 0 if the batch is larger than the data."""
-    return num_samples // batch_size
+    """Steps per epoch. The last, partial batch is dropped; a split smaller than a batch goes round to fill one."""
+    return max(1, num_samples // batch_size)
 
 
 def rank_share(num_samples: int, rank: int, world_size: int) -> range:
@@ -96,12 +99,18 @@ class TrainSampler(Sampler[Rows]):
 
     def __iter__(self) -> Iterator[Rows]:
         seed_and_epoch = (self.seed, self.epoch)
-        order = epoch_order(*seed_and_epoch, self.num_samples)
+        order = self._filled(epoch_order(*seed_and_epoch, self.num_samples))
         share = rank_share(self.batch_size, self.rank, self.world_size)
         for step in range(self.step, num_steps(self.num_samples, self.batch_size)):
             batch = order[step * self.batch_size : (step + 1) * self.batch_size]
             for first in range(share.start, share.stop, self.microbatch_size):
                 yield Rows(batch[first : first + self.microbatch_size], seed_and_epoch)
+
+
+    def _filled(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The order, gone round as often as one batch needs."""
+        rounds = -(-self.batch_size // self.num_samples)
+        return np.concatenate([order + number * self.num_samples for number in range(rounds)])
 
 
 class ShareSampler(Sampler[Rows]):
@@ -143,11 +152,11 @@ class BatchDataset(Dataset[Batch | DataError]):
             images = [self._transformed(int(index), rows.seed_and_epoch) for index in rows.indices]
         except DataError as error:
             return error
-        return default_collate(images), torch.from_numpy(self.targets[rows.indices])
+        return default_collate(images), torch.from_numpy(self.targets[rows.indices % len(self.targets)])
 
     def _transformed(self, index: int, seed_and_epoch: tuple[int, int] | None) -> Tensor:
         rng = sample_rng(*seed_and_epoch, index) if seed_and_epoch else None
-        return self.transform(self._image(index), rng)
+        return self.transform(self._image(index % len(self.targets)), rng)
 
     def _image(self, index: int) -> Any:
         if self.images.dtype == np.uint8:
@@ -157,7 +166,7 @@ class BatchDataset(Dataset[Batch | DataError]):
 
 
 class BatchLoader:
-    """The batches of a sampler, in its order; may be iterated again and again, with the same workers.
+    """The batches of a sampler, in its order; may be iterated again and again, with the same workers, until it raises.
 
     Raises:
         DataError: an image cannot be read.
@@ -196,6 +205,7 @@ class BatchLoader:
             except Exception as error:  # a worker's death shows as a broken connection, or as torch's RuntimeError
                 raise _death_of_worker(children) or error from None
             if isinstance(batch, DataError):
+                del batches, self._loader  # ends the workers; the garbage collector, later, would take 5 s for each
                 raise batch
             images, targets = batch
             yield images, targets
@@ -264,6 +274,7 @@ def _death_of_worker(children: list[BaseProcess]) -> RunError | None:
     exit_codes = [child.exitcode for child in children if child.exitcode]
     if not exit_codes:
         return None
+    _kill_workers()  # the others may wait for a lock that the dead one held
     code = exit_codes[0]
     cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return RunError(

@@ -97,8 +97,8 @@ def test_generators_differ_between_seeds_epochs_and_indices() -> None:
     assert len(draws) == 125
 
 
-@pytest.mark.parametrize(("num_samples", "expected"), [(0, 0), (7, 0), (8, 1), (15, 1), (16, 2)])
-def test_the_partial_batch_is_no_step(num_samples: int, expected: int) -> None:
+@pytest.mark.parametrize(("num_samples", "expected"), [(7, 1), (8, 1), (15, 1), (16, 2)])
+def test_the_partial_batch_is_no_step_unless_it_is_all_there_is(num_samples: int, expected: int) -> None:
     assert loading.num_steps(num_samples, batch_size=8) == expected
 
 
@@ -129,8 +129,16 @@ def test_the_length_is_the_number_of_microbatches_left(step: int, world_size: in
     assert len(list(of)) == len(of) == len(loader) == (2 - step) * 4 // world_size
 
 
-def test_a_batch_larger_than_the_data_gives_no_step(split: Split) -> None:
-    assert list(train_loader(split, sampler(batch_size=24))) == []
+def test_a_batch_larger_than_the_data_is_filled_by_going_round_augmented_anew(split: Split) -> None:
+    """Two rounds of 23 samples and two samples of a third make 48 rows."""
+    of = sampler(batch_size=48)
+    images, targets = joined(train_loader(split, of))
+    rows = np.concatenate([rows.indices for rows in of])
+    assert sorted(rows[:46] % NUM_SAMPLES) == sorted([*range(NUM_SAMPLES)] * 2)
+    assert len(rows) == len(images) == 48
+    assert torch.equal(targets, torch.from_numpy(split.targets[rows % NUM_SAMPLES]))
+    assert torch.equal(targets[:NUM_SAMPLES], targets[NUM_SAMPLES : 2 * NUM_SAMPLES])
+    assert not torch.equal(images[:NUM_SAMPLES], images[NUM_SAMPLES : 2 * NUM_SAMPLES])
 
 
 def test_a_microbatch_that_does_not_divide_the_rows_of_a_rank_is_our_mistake() -> None:
