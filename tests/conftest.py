@@ -2,6 +2,9 @@
 
 import os
 
+# One thread everywhere, so that runs in this process and in others agree to the bit. torch reads it when imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
 from tiny_run import train
 

@@ -17,6 +17,13 @@ from margin_bench.cli import main
 from margin_bench.metrics import map_class, map_sample
 from margin_bench.record import write_record
 
+LOSS_WITHOUT_PARAMETERS = [
+    "~loss.way",
+    "~loss.positive_temperature",
+    "~loss.negative_temperature",
+    "~loss.logit_bias",
+]
+
 
 def wait_until(condition, seconds=60):
     ends = time.monotonic() + seconds
@@ -78,11 +85,21 @@ def test_a_run_killed_at_any_moment_ends_as_the_unbroken_one(tmp_path, processes
     assert read_result(tmp_path / "broken") == read_result(tmp_path / "unbroken")
 
 
+LONGER = ["dataset.num_train=640", "epochs=6"]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """The folder of a longer run that nothing befell."""
+    runs_dir = tmp_path_factory.mktemp("unbroken")
+    assert train(runs_dir, *LONGER) == 0
+    return runs_dir
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
-def test_a_signal_saves_at_the_step_boundary_and_the_run_goes_on_from_there(tmp_path, number, exit_code):
-    overrides = ["dataset.num_train=640", "epochs=6"]
+def test_a_signal_saves_at_the_step_boundary_and_the_run_goes_on_from_there(unbroken, tmp_path, number, exit_code):
     stopped = tmp_path / "stopped"
-    run = start(stopped, *overrides)
+    run = start(stopped, *LONGER)
     wait_until(lambda: is_saving(stopped) or list(stopped.glob("*/checkpoints/*.pt")))
     run.send_signal(number)
     _, said = run.communicate(timeout=60)
@@ -90,9 +107,8 @@ def test_a_signal_saves_at_the_step_boundary_and_the_run_goes_on_from_there(tmp_
     assert "the state is saved at epoch" in said
     assert "Traceback" not in said
     assert read_record(stopped)["status"] == "stopped"
-    finish(stopped, *overrides)
-    finish(tmp_path / "unbroken", *overrides)
-    assert read_result(stopped) == read_result(tmp_path / "unbroken")
+    assert train(stopped, *LONGER) == 0
+    assert read_result(stopped) == read_result(unbroken)
 
 
 def test_a_run_that_goes_on_already_is_not_started_twice(tmp_path, capsys):
@@ -106,7 +122,7 @@ def test_a_run_that_goes_on_already_is_not_started_twice(tmp_path, capsys):
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monkeypatch, capsys):
-    (tmp_path / "my_package.py").write_text(
+    (tmp_path / "failing_package.py").write_text(
         "import torch\n"
         "class FailsLater(torch.nn.Module):\n"
         "    calls = 0\n"
@@ -116,7 +132,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monk
     )
     monkeypatch.syspath_prepend(tmp_path)
     # Four steps of one bucket each make an epoch: the loss fails in the third step of the second.
-    assert train(tmp_path / "runs", "loss._target_=my_package.FailsLater", *LOSS_WITHOUT_PARAMETERS) == 5
+    assert train(tmp_path / "runs", "loss._target_=failing_package.FailsLater", *LOSS_WITHOUT_PARAMETERS) == 5
     said = capsys.readouterr().err
     assert "the loss is nan in epoch 2, step 3" in said
     record = read_record(tmp_path / "runs")
@@ -124,14 +140,6 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monk
     assert "the loss is nan" in record["error"]
     assert [entry["epoch"] for entry in record["history"]] == [1]
     assert len(list(tmp_path.glob("runs/*/checkpoints/epoch0001-step0000000-*.pt"))) == 1
-
-
-LOSS_WITHOUT_PARAMETERS = [
-    "~loss.way",
-    "~loss.positive_temperature",
-    "~loss.negative_temperature",
-    "~loss.logit_bias",
-]
 
 
 def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys):

@@ -1,7 +1,6 @@
 """A run of a few seconds on the embedded data set, in this process or in one of its own."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +28,6 @@ def start(runs_dir: Path, *overrides: str) -> subprocess.Popen[str]:
     """`margin-bench train` in a process, and a process group, of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "margin_bench", "train", *TINY, f"runs_dir={runs_dir}", *overrides],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

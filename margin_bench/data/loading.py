@@ -4,6 +4,7 @@ So a run that resumes at any step, on any number of processes with any number of
 """
 
 import atexit
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -106,7 +107,6 @@ class TrainSampler(Sampler[Rows]):
             for first in range(share.start, share.stop, self.microbatch_size):
                 yield Rows(batch[first : first + self.microbatch_size], seed_and_epoch)
 
-
     def _filled(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         """The order, gone round as often as one batch needs."""
         rounds = -(-self.batch_size // self.num_samples)
@@ -184,7 +184,7 @@ class BatchLoader:
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
-            worker_init_fn=_leave_signals_to_the_main_process,
+            worker_init_fn=_start_worker,
             generator=torch.Generator(),  # torch draws a number per epoch that nobody needs: not from the global state
         )
 
@@ -252,8 +252,9 @@ def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
     return mean, std
 
 
-def _leave_signals_to_the_main_process(worker: int) -> None:
-    """Ctrl-C and preemption reach the whole process group; the workers go on until the main process ends them."""
+def _start_worker(worker: int) -> None:
+    gc.freeze()  # a worker that collects the main process's garbage runs its finalisers, and copies its memory
+    # Ctrl-C and preemption reach the whole process group; the workers go on until the main process ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
