@@ -81,7 +81,8 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
     # Errors are ours to print; Hydra would turn them into a traceback and exit code 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     options = [word for word in arguments if word not in parsed.overrides]
-    sys.argv = [f"margin-bench {command}", *options, *parsed.overrides]  # Hydra takes no option between overrides
+    program = "margin-bench" if parsed.shell_completion else f"margin-bench {command}"
+    sys.argv = [program, *options, *parsed.overrides]  # Hydra takes no option between overrides
     errors: list[MarginBenchError] = []
 
     def task(config: "DictConfig") -> None:

@@ -13,11 +13,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from margin_bench.errors import ConfigError, StoppedError
+from margin_bench.errors import ConfigError, RunError, StoppedError
 from margin_bench.exits import exit_code_of
 from margin_bench.signals import EXIT_CODES
 
 TIMEOUT = timedelta(seconds=300)
+OUR_EXIT_CODES = {2, 3, 4, 5, 6, *EXIT_CODES.values()}  # any other is that of a crash
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,8 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
         elastic_launch(settings, function)(*args)
     except ChildFailedError as failed:
         rank, failure = failed.get_first_failure()
-        raise StoppedError(
-            f"process {rank} of the run ended first, with exit code {failure.exitcode}", failure.exitcode
-        ) from None
+        code = failure.exitcode if failure.exitcode in OUR_EXIT_CODES else RunError.exit_code
+        raise StoppedError(f"process {rank} of the run ended first, with exit code {failure.exitcode}", code) from None
     except SignalException as stopped:
         raise StoppedError(f"stopped by {stopped.sigval.name}", EXIT_CODES[stopped.sigval]) from None
     finally:

@@ -142,6 +142,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monk
     assert len(list(tmp_path.glob("runs/*/checkpoints/epoch0001-step0000000-*.pt"))) == 1
 
 
+def test_a_process_that_crashes_ends_the_run_with_5(tmp_path, monkeypatch):
+    (tmp_path / "crashing_package.py").write_text(
+        "import os, torch\n"
+        "class Crashes(torch.nn.Module):\n"
+        "    def forward(self, logits, targets):\n"
+        "        return os._exit(9) if os.environ['RANK'] == '1' else (logits ** 2).mean()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    overrides = ["devices=2", "loss._target_=crashing_package.Crashes", *LOSS_WITHOUT_PARAMETERS]
+    run = start(tmp_path / "runs", *overrides)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 5
+    assert "process 1 of the run ended first, with exit code 9" in said
+
+
 def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys):
     assert train(tmp_path, "optim.head_lr=1e38", "optim.weight_decay=1e38") == 5
     assert not list(tmp_path.glob("*/checkpoints/*.pt"))
