@@ -101,6 +101,11 @@ def from_indices(indices: Sequence[Sequence[int]], num_classes: int) -> NDArray[
     return targets
 
 
+def class_frequencies(targets: NDArray[Any]) -> NDArray[np.int64]:
+    """How many samples of a label matrix (N, C) are positive and how many negative of each class: (2, C)."""
+    return np.stack([positives(targets).sum(axis=0), negatives(targets).sum(axis=0)])
+
+
 def check_bucket(logits: Tensor, targets: Tensor) -> None:
     """Check what a loss is given by dtype and shape alone, so that no device has to be waited for.
 

@@ -1,0 +1,57 @@
+"""The mean over labelled entries."""
+
+import pytest
+import torch
+from entries import gradient, random_bucket
+
+from margin_bench.losses import BCELoss, SquaredHingeLoss
+from margin_bench.losses.pointwise import PointwiseLoss, mean_over_labelled, signed
+from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+
+
+def test_the_mean_is_over_the_labelled_entries():
+    """Entries 1, 2, 3 and 4, of which 3 is unlabeled: 7 / 3."""
+    targets = torch.tensor([[POSITIVE, NEGATIVE], [UNLABELED, NEGATIVE]], dtype=torch.int8)
+    values = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert mean_over_labelled(lambda logits, targets: logits, values, targets).item() == pytest.approx(7 / 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (0, 4), (3, 0)])
+def test_nothing_labelled_costs_zero_with_a_gradient(shape):
+    targets = torch.full(shape, UNLABELED, dtype=torch.int8)
+    logits = torch.ones(shape, requires_grad=True)
+    loss = BCELoss()(logits, targets)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(logits.grad, torch.zeros(shape))
+
+
+def test_the_criterion_gets_float32_at_least():
+    targets = torch.zeros(2, 2, dtype=torch.int8)
+    for given, computed in ((torch.float16, torch.float32), (torch.float64, torch.float64)):
+        seen = []
+        mean_over_labelled(lambda x, y: seen.append(x.dtype) or x, torch.ones(2, 2, dtype=given), targets)  # noqa: B023
+        assert seen == [computed]
+
+
+def test_a_logit_is_signed_by_its_label():
+    targets = torch.tensor([[POSITIVE, NEGATIVE, UNLABELED]], dtype=torch.int8)
+    assert signed(torch.tensor([[2.0, 3.0, 4.0]]), targets).tolist() == [[2, -3, 0]]
+
+
+def test_the_scale_is_a_factor_on_value_and_gradient():
+    logits, targets = random_bucket()
+    plain, scaled = (PointwiseLoss(lambda x, y: x.square(), scale=scale) for scale in (1.0, 80.0))
+    torch.testing.assert_close(scaled(logits, targets), 80 * plain(logits, targets))
+    torch.testing.assert_close(gradient(scaled, logits, targets), 80 * gradient(plain, logits, targets))
+
+
+def test_repr_shows_the_parameters():
+    assert repr(SquaredHingeLoss(margin=2.0)) == "SquaredHingeLoss(margin=2.0)"
+
+
+def test_targets_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match="expected integers"):
+        BCELoss()(torch.zeros(2, 3), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="one shape"):
+        BCELoss()(torch.zeros(2, 3), torch.zeros(3, dtype=torch.int8))
