@@ -1,5 +1,6 @@
 """CosFace: Wang et al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition", CVPR 2018."""
 
+import torch
 from torch import Tensor
 
 from margin_bench.losses.infonce import infonce
@@ -23,7 +24,8 @@ def cosface(logits: Tensor, targets: Tensor, dim: int, *, margin: float, logit_s
     Returns:
         what each group costs.
     """
-    return infonce(logits - logit_scale * margin * positives(targets), targets, dim, temperature=1.0)
+    lowered = torch.where(positives(targets), logits - logit_scale * margin, logits)
+    return infonce(lowered, targets, dim, temperature=1.0)
 
 
 class CosFaceLoss(RelativeLoss):

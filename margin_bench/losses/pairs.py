@@ -43,7 +43,7 @@ class _HingeSum(torch.autograd.Function):
         # Relative to the group's mean, which no difference changes, so that running sums lose no digits; a positive is
         # taken to stand `margin` lower, so that a pair costs something where the negative stands above.
         centred = logits - masked.mean(logits, targets != UNLABELED, dim).unsqueeze(dim)
-        heights, order = (centred - margin * positives(targets)).sort(dim)
+        heights, order = torch.where(positives(targets), centred - margin, centred).sort(dim)
         ordered = targets.gather(dim, order)
         positive, negative = positives(ordered).to(heights.dtype), negatives(ordered).to(heights.dtype)
         num_above = _sum_above(negative, dim)

@@ -26,7 +26,9 @@ def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
     is_positive = positives(targets)
     # -1/|P| sum_p log softmax(x)_p
     value = masked.logsumexp(logits, targets != UNLABELED, dim) - masked.mean(logits, is_positive, dim)
-    return value - is_positive.sum(dim).clamp(min=1).log() if form == "kl" else value
+    if form == "kl":
+        value = value - is_positive.sum(dim, dtype=logits.dtype).clamp(min=1).log()
+    return value
 
 
 class SoftmaxLoss(RelativeLoss):
