@@ -61,7 +61,7 @@ class WeightedBCELoss(nn.Module):
         super().__init__()
         check_at_least_zero(rarity_exponent=rarity_exponent)
         positive_weights, negative_weights = weights_of_classes(class_frequencies, rarity_exponent)
-        self.rarity_exponent = rarity_exponent
+        self.rarity_exponent, self.class_frequencies = rarity_exponent, class_frequencies
         self.register_buffer("positive_weights", positive_weights)
         self.register_buffer("negative_weights", negative_weights)
 
@@ -74,4 +74,4 @@ class WeightedBCELoss(nn.Module):
         return mean_over_labelled(criterion, logits, targets)
 
     def extra_repr(self) -> str:
-        return f"rarity_exponent={self.rarity_exponent}"
+        return f"rarity_exponent={self.rarity_exponent}, class_frequencies={self.class_frequencies}"

@@ -99,5 +99,5 @@ class DistributionBalancedLoss(nn.Module):
         return self.scale * mean_over_labelled(criterion, logits, targets)
 
     def extra_repr(self) -> str:
-        shown = self.parameters_of_criterion | {"scale": self.scale}
+        shown = self.parameters_of_criterion | {"scale": self.scale, "class_frequencies": self.class_frequencies}
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from loops import loss_and_gradient, random_bucket
 
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 
@@ -31,28 +32,15 @@ def softplus(x):
     return max(x, 0) + math.log1p(math.exp(-abs(x)))
 
 
-def random_bucket(labels=(POSITIVE, NEGATIVE, NEGATIVE, UNLABELED), num_samples=7, num_classes=6):
-    """Logits, float64, and targets drawn from the labels."""
-    generator = torch.Generator().manual_seed(0)
-    logits = 3 * torch.randn(num_samples, num_classes, generator=generator, dtype=torch.float64)
-    drawn = torch.randint(len(labels), logits.shape, generator=generator)
-    return logits, torch.tensor(labels, dtype=torch.int8)[drawn]
-
-
 def labelled_bucket():
-    """As `random_bucket`, and every entry is labelled."""
-    return random_bucket(labels=(POSITIVE, NEGATIVE, NEGATIVE))
+    """As `random_bucket` in float64, and every entry is labelled."""
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    return logits, targets.masked_fill(targets == UNLABELED, NEGATIVE)
 
 
-def gradient(loss, logits, targets):
-    logits = logits.clone().requires_grad_()
-    loss(logits, targets).backward()
-    return logits.grad
-
-
-def assert_same(loss, other, logits, targets, other_targets, rtol=1e-12):
-    """Two losses have the same value and the same gradient."""
-    torch.testing.assert_close(loss(logits, targets), other(logits, other_targets), rtol=rtol, atol=0)
-    torch.testing.assert_close(
-        gradient(loss, logits, targets), gradient(other, logits, other_targets), rtol=rtol, atol=1e-15
-    )
+def assert_same(loss, other, logits, targets, other_targets, rtol=1e-12, atol=1e-15):
+    """Two losses have the same value, and the same gradient up to `atol` too."""
+    value, gradient = loss_and_gradient(loss, logits, targets)
+    other_value, other_gradient = loss_and_gradient(other, logits, other_targets)
+    torch.testing.assert_close(value, other_value, rtol=rtol, atol=0)
+    torch.testing.assert_close(gradient, other_gradient, rtol=rtol, atol=atol)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from entries import random_bucket
+from loops import random_bucket
 
 from margin_bench.losses import CriterionLoss, MultiSimilarityLoss
 from margin_bench.losses.multi_similarity import multi_similarity
@@ -13,7 +13,7 @@ TEMPERATURES = {"positive_temperature": 2.0, "negative_temperature": 0.5}
 @pytest.mark.parametrize("function", [multi_similarity, "margin_bench.losses.multi_similarity.multi_similarity"])
 @pytest.mark.parametrize("way", ["sample", "class", "both", "joint"])
 def test_a_function_becomes_a_loss_in_any_way(way, function):
-    logits, targets = random_bucket()
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
     loss = CriterionLoss(function=function, way=way, parameters=TEMPERATURES)
     assert torch.equal(loss(logits, targets), MultiSimilarityLoss(way=way, **TEMPERATURES)(logits, targets))
 
