@@ -141,17 +141,19 @@ def _put_cosine_head(model: nn.Module, scale: float, learn_scale: bool) -> None:
 
 
 def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
-    path = next(path for path, module in model.named_modules() if module is old)
-    parent, _, attribute = path.rpartition(".")
+    parent, _, attribute = _path_of(model, old).rpartition(".")
     setattr(model.get_submodule(parent), attribute, new)
+
+
+def _path_of(model: nn.Module, part: nn.Module) -> str:
+    return next(path for path, module in model.named_modules() if module is part)
 
 
 def _load_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
     """Loads everything but the head, of which the file may hold another one or none."""
-    in_head = {id(tensor) for tensor in head_of(model).parameters()}
-    head_names = {name for name, tensor in model.named_parameters() if id(tensor) in in_head}
-    wanted = {name: tensor for name, tensor in model.state_dict().items() if name not in head_names}
-    wrong = [name for name in state.keys() - head_names if name not in wanted]
+    head = f"{_path_of(model, head_of(model))}."
+    wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(head)}
+    wrong = [name for name in state if name not in wanted and not name.startswith(head)]
     wrong += [name for name, tensor in wanted.items() if name not in state or state[name].shape != tensor.shape]
     if wrong:
         names = ", ".join(sorted(wrong)[:3])
