@@ -28,7 +28,7 @@ GUIDE = (
     ("few positives among many negatives", "twoway, which does not mind; asl, focal, dice"),
     ("some classes are rare", "distribution_balanced, bce_weighted; twoway with loss.way=class"),
     ("labels are missing, and it is known where", "any: target -1 takes an entry out of every loss"),
-    ("labels are missing, and count as negatives", "asl, which lets doubtful negatives go; l1"),
+    ("labels are missing, and count as negatives", "asl, l1: they let go of negatives that look like positives"),
     ("similarity search, new classes later", "arcface, cosface, circle, triplet: they choose the cosine head"),
     ("a loss of one's own", "loss=own for a whole loss, loss=criterion for one to be used in any way"),
 )

@@ -292,7 +292,8 @@ def evaluate(config: EvaluateConfig) -> None:
             f"{run_dir} holds no finished run ({record['status'] if record else 'no record'})\n"
             "Give the directory or the id of one as run=..., or finish it by its own command first."
         )
-    refuse_foreign_targets(record["config"], str(run_dir))
+    # The loss, which may be the user's own, is not built here.
+    refuse_foreign_targets({name: record["config"][name] for name in ("dataset", "transforms")}, str(run_dir))
     run_processes(_evaluate_process, config, record, run_dir, num_processes=config.devices)
 
 

@@ -5,6 +5,8 @@ import sys
 import pytest
 from tiny_run import read_record, train
 
+from margin_bench.cli import main
+
 PACKAGE = '''
 import torch.nn.functional as F
 from torch import nn
@@ -48,6 +50,7 @@ def test_a_whole_loss(runs_dir):
     assert record["status"] == "finished"
     assert "-cubed-" in record["run_id"]
     assert record["config"]["loss"]["factor"] == 2.0
+    assert main(["evaluate", f"run={record['run_id']}", f"runs_dir={runs_dir}"]) == 0
 
 
 @pytest.mark.parametrize("way", ["class", "both"])
