@@ -1,8 +1,8 @@
 """The Brier score: Brier, "Verification of forecasts expressed in terms of probability", 1950."""
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from margin_bench.losses.l1 import absolute_error
 from margin_bench.losses.pointwise import PointwiseLoss
 
 
@@ -16,7 +16,7 @@ def brier(logits: Tensor, targets: Tensor) -> Tensor:
     Returns:
         what each entry costs, (M, C).
     """
-    return absolute_error(logits, targets).square()
+    return F.mse_loss(logits.sigmoid(), targets.to(logits.dtype), reduction="none")
 
 
 class BrierLoss(PointwiseLoss):

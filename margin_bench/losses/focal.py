@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from margin_bench.losses.parameters import check_above_zero, check_at_least_zero
-from margin_bench.losses.pointwise import PointwiseLoss, signed
+from margin_bench.losses.pointwise import PointwiseLoss, wrong_side
 from margin_bench.targets import positives
 
 
@@ -21,10 +21,10 @@ def focal(logits: Tensor, targets: Tensor, *, gamma: float, alpha: float | None)
     Returns:
         what each entry costs, (M, C).
     """
-    right = signed(logits, targets)
-    log_p = F.logsigmoid(right)
-    # log(1 - p_t) = log p_t - x_t: as an exponential, the power has a finite slope at every logit and gamma.
-    values = -torch.exp(gamma * (log_p - right)) * log_p
+    wrong = wrong_side(logits, targets)
+    cross_entropy = F.softplus(wrong)  # -log p_t
+    # log(1 - p_t) = wrong + log p_t: as an exponential, the power has a finite slope at every logit and gamma.
+    values = torch.exp(gamma * (wrong - cross_entropy)) * cross_entropy
     return values if alpha is None else values * torch.where(positives(targets), alpha, 1 - alpha)
 
 

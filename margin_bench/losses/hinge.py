@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from margin_bench.losses.parameters import check_above_zero
-from margin_bench.losses.pointwise import PointwiseLoss, signed
+from margin_bench.losses.pointwise import PointwiseLoss, wrong_side
 
 
 def hinge(logits: Tensor, targets: Tensor, *, margin: float) -> Tensor:
@@ -17,7 +17,7 @@ def hinge(logits: Tensor, targets: Tensor, *, margin: float) -> Tensor:
     Returns:
         what each entry costs, (M, C).
     """
-    return (margin - signed(logits, targets)).relu()
+    return (wrong_side(logits, targets) + margin).relu()
 
 
 class HingeLoss(PointwiseLoss):

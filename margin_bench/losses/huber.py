@@ -1,10 +1,8 @@
 """The Huber loss of each probability: Huber, "Robust Estimation of a Location Parameter", 1964."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from margin_bench.losses.l1 import absolute_error
 from margin_bench.losses.parameters import check_above_zero
 from margin_bench.losses.pointwise import PointwiseLoss
 
@@ -20,8 +18,7 @@ def huber(logits: Tensor, targets: Tensor, *, delta: float) -> Tensor:
     Returns:
         what each entry costs, (M, C).
     """
-    error = absolute_error(logits, targets)
-    return F.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta)
+    return F.huber_loss(logits.sigmoid(), targets.to(logits.dtype), reduction="none", delta=delta)
 
 
 class HuberLoss(PointwiseLoss):

@@ -1,9 +1,9 @@
 """The absolute error of each probability."""
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from margin_bench.losses.pointwise import PointwiseLoss, signed
+from margin_bench.losses.pointwise import PointwiseLoss
 
 
 def absolute_error(logits: Tensor, targets: Tensor) -> Tensor:
@@ -16,7 +16,7 @@ def absolute_error(logits: Tensor, targets: Tensor) -> Tensor:
     Returns:
         what each entry costs, (M, C): the probability of being wrong, 1 - p of a positive and p of a negative.
     """
-    return torch.sigmoid(-signed(logits, targets))
+    return F.l1_loss(logits.sigmoid(), targets.to(logits.dtype), reduction="none")
 
 
 class L1Loss(PointwiseLoss):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED, check_bucket
+from margin_bench.targets import POSITIVE, UNLABELED, check_bucket
 
 # (logits (M, C), targets (M, C)) -> what each entry costs, (M, C); finite where it is unlabeled too.
 PointwiseCriterion = Callable[[Tensor, Tensor], Tensor]
@@ -29,12 +29,12 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
     check_bucket(logits, targets)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     labelled = targets.to(logits.dtype).ne_(UNLABELED)  # compared in place, a float mask of 0 and 1 remains
-    return (criterion(logits, targets) * labelled).sum() / labelled.sum().clamp(min=1)
+    return torch.dot(criterion(logits, targets).flatten(), labelled.flatten()) / labelled.sum().clamp(min=1)
 
 
-def signed(logits: Tensor, targets: Tensor) -> Tensor:
-    """How far each logit lies on its right side of zero: x of a positive, -x of a negative, 0 of an unlabeled entry."""
-    signs = targets.to(logits.dtype).eq_(POSITIVE).sub_(targets.to(logits.dtype).eq_(NEGATIVE))
+def wrong_side(logits: Tensor, targets: Tensor) -> Tensor:
+    """How far each logit lies on its wrong side of zero: -x of a positive, x of a negative or unlabeled entry."""
+    signs = targets.to(logits.dtype).eq_(POSITIVE).mul_(-2).add_(1)
     return logits * signs
 
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from margin_bench.losses.parameters import check_finite
-from margin_bench.losses.pointwise import PointwiseLoss, signed
+from margin_bench.losses.pointwise import PointwiseLoss, wrong_side
 
 
 def poly(logits: Tensor, targets: Tensor, *, epsilon: float) -> Tensor:
@@ -20,7 +20,7 @@ def poly(logits: Tensor, targets: Tensor, *, epsilon: float) -> Tensor:
     Returns:
         what each entry costs, (M, C).
     """
-    wrong = -signed(logits, targets)
+    wrong = wrong_side(logits, targets)
     return F.softplus(wrong) + epsilon * torch.sigmoid(wrong)
 
 

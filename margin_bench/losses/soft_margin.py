@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from margin_bench.losses.pointwise import PointwiseLoss, signed
+from margin_bench.losses.pointwise import PointwiseLoss, wrong_side
 
 
 def soft_margin(logits: Tensor, targets: Tensor) -> Tensor:
@@ -16,7 +16,7 @@ def soft_margin(logits: Tensor, targets: Tensor) -> Tensor:
     Returns:
         what each entry costs, (M, C).
     """
-    return -F.logsigmoid(signed(logits, targets))
+    return F.softplus(wrong_side(logits, targets))
 
 
 class SoftMarginLoss(PointwiseLoss):

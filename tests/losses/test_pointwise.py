@@ -6,7 +6,7 @@ from entries import assert_same
 from loops import random_bucket
 
 from margin_bench.losses import BCELoss, SquaredHingeLoss
-from margin_bench.losses.pointwise import PointwiseLoss, mean_over_labelled, signed
+from margin_bench.losses.pointwise import PointwiseLoss, mean_over_labelled, wrong_side
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 
 
@@ -35,9 +35,9 @@ def test_the_criterion_gets_float32_at_least():
         assert seen == [computed]
 
 
-def test_a_logit_is_signed_by_its_label():
-    targets = torch.tensor([[POSITIVE, NEGATIVE, UNLABELED]], dtype=torch.int8)
-    assert signed(torch.tensor([[2.0, 3.0, 4.0]]), targets).tolist() == [[2, -3, 0]]
+def test_the_label_says_which_side_is_wrong():
+    targets = torch.tensor([[POSITIVE, NEGATIVE]], dtype=torch.int8)
+    assert wrong_side(torch.tensor([[2.0, 3.0]]), targets).tolist() == [[-2, 3]]
 
 
 def test_the_scale_is_a_factor_on_value_and_gradient():
