@@ -146,7 +146,8 @@ def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
 
 
 def _path_of(model: nn.Module, part: nn.Module) -> str:
-    return next(path for path, module in model.named_modules() if module is part)
+    paths: list[str] = [path for path, module in model.named_modules() if module is part]
+    return paths[0]
 
 
 def _load_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
