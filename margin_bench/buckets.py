@@ -18,11 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from margin_bench.batch_norm import frozen_statistics, merged_statistics
+from margin_bench.diagnostics import STATISTICS, bucket_statistics
 from margin_bench.distributed import World
-from margin_bench.losses.margins import margins
-
-# What `backward_batch` counts, in this order.
-STATISTICS = ("loss", "num_buckets", "violating_samples", "num_samples", "violating_classes", "num_classes")
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def backward_batch(
         gradient_scale: factor on the gradient, for precisions that need one.
 
     Returns:
-        This process's part of STATISTICS, float32 (6,): summed over the processes they are those of the batch.
+        The STATISTICS of the buckets that begin in this process's rows, summed: float32 (len(STATISTICS),).
     """
     statistics = torch.zeros(len(STATISTICS), device=world.device)
     numbers = range(layout.first_microbatch, layout.first_microbatch + layout.num_microbatches)
@@ -121,10 +118,9 @@ def _logit_gradient(
 ) -> Tensor:
     """The gradient of the batch's loss with respect to these rows: those of one microbatch, or all of this process.
 
-    Adds to the statistics what belongs to these rows; a bucket belongs to its first row.
+    Adds to the statistics those of the buckets that begin in these rows.
     """
     own = range(len(logits))
-    statistics[2:4] += _violations(logits, targets, "sample")
     if layout.crosses_processes:
         own = range(layout.first_row, layout.first_row + layout.num_rows)
         logits, targets = world.gather_rows(logits), world.gather_rows(targets)
@@ -135,13 +131,5 @@ def _logit_gradient(
         value = loss(bucket, targets[rows])
         (gradient[rows],) = torch.autograd.grad(value, bucket)
         if first in own:
-            statistics[0] += value.detach()
-            statistics[1] += 1
-            statistics[4:6] += _violations(logits[rows], targets[rows], "class")
+            statistics += bucket_statistics(loss, bucket, targets[rows], value, gradient[rows])
     return gradient[own.start : own.stop] / layout.num_buckets
-
-
-def _violations(logits: Tensor, targets: Tensor, way: str) -> Tensor:
-    """How many groups violate the margin (eq. 8), and how many have one: float32 (2,)."""
-    margin, counts = margins(logits, targets, way)
-    return torch.stack([((margin < 0) & counts).sum(), counts.sum()]).float()

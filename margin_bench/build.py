@@ -9,17 +9,14 @@ from margin_bench.errors import ConfigError
 
 
 def build(group: Mapping[str, Any], **more: Any) -> Any:
-    """Calls `_target_` with the group's other entries, its display name left out, and with `more`.
+    """Calls `_target_` with the group's other entries and with `more`; its name and what is said about it are left out.
 
     Raises:
         ConfigError: there is no such target, it has no such parameter, or it refuses a value (ValueError).
     """
     target = group["_target_"]
-    arguments = {key: value for key, value in group.items() if key not in ("_target_", "name")} | more
-    try:
-        function = pkgutil.resolve_name(target)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"_target_={target} cannot be imported: {error}") from error
+    arguments = {key: value for key, value in group.items() if key not in ("_target_", "name", "about")} | more
+    function = _resolved(target)
     try:
         inspect.signature(function).bind(**arguments)
     except TypeError as error:
@@ -28,6 +25,22 @@ def build(group: Mapping[str, Any], **more: Any) -> Any:
         return function(**arguments)
     except ValueError as error:
         raise ConfigError(f"{target}: {error}") from error
+
+
+def takes(group: Mapping[str, Any], parameter: str) -> bool:
+    """Whether the `_target_` of a group has this parameter.
+
+    Raises:
+        ConfigError: there is no such target.
+    """
+    return parameter in inspect.signature(_resolved(group["_target_"])).parameters
+
+
+def _resolved(target: str) -> Any:
+    try:
+        return pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"_target_={target} cannot be imported: {error}") from error
 
 
 def refuse_foreign_targets(config: Mapping[str, Any], source: str) -> None:

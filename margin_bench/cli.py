@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "one run, or a sweep with -m; with no override: two-way loss on the embedded digits, about a minute",
     "evaluate": "the scores of a finished run, computed again",
+    "losses": "the catalogue of losses with a guide to choosing one; losses NAME: all about one",
 }
 
 HELP = f"""margin-bench {__version__}: which loss, used in which way, ranks classes and samples best?
@@ -54,10 +55,24 @@ def _dispatch(arguments: list[str]) -> None:
         print(f"margin-bench {__version__}")
     elif command in ("-sc", "--shell-completion"):
         _complete(arguments)
+    elif command == "losses":
+        _show_losses(rest)
     elif command in COMMANDS:
         _run_hydra(command, rest)
     else:
         raise ConfigError(f"there is no command {command}{nearest(command, COMMANDS)}\nmargin-bench --help lists them")
+
+
+def _show_losses(arguments: list[str]) -> None:
+    """Prints the catalogue, or one loss of it. This command takes no overrides."""
+    from margin_bench.catalogue import show
+
+    if set(arguments) & {"-h", "--help"}:
+        print("usage: margin-bench losses [NAME]")
+    elif len(arguments) > 1:
+        raise ConfigError(f"margin-bench losses takes one name, got {' '.join(arguments)}")
+    else:
+        print(show(*arguments), end="")
 
 
 def _run_hydra(command: str, arguments: list[str]) -> None:
@@ -148,6 +163,11 @@ def _complete(arguments: list[str]) -> None:
     if any(argument.startswith("query=") for argument in arguments):
         if len(words) < 3:
             print("\n".join(name for name in COMMANDS if name.startswith(words[-1])))
+            return
+        if words[1] == "losses":
+            from margin_bench.catalogue import entries
+
+            print("\n".join(entry.name for entry in entries() if entry.name.startswith(words[-1])))
             return
         if words[1] not in COMMANDS:
             return

@@ -111,10 +111,15 @@ def _choice_mistakes(composed: Composed, choice: str) -> list[str]:
 
 
 def _key_mistakes(composed: Composed, choices: list[str], override: str, known: DictConfig) -> list[str]:
+    key = OverridesParser.create().parse_override(override).key_or_group
+    if key == "loss.way" and OmegaConf.select(known, "loss.about.kind") == "point-wise":
+        return [
+            f"{override}: {known.loss.name} is point-wise, it looks at each logit alone, so a way changes nothing; "
+            "leave it out, or take a relative loss (margin-bench losses lists them)"
+        ]
     try:
         composed([*choices, override])
     except ConfigCompositionException as error:
-        key = OverridesParser.create().parse_override(override).key_or_group
         if OmegaConf.select(known, key) is not None:
             return [f"{override}: {_first_line(error)}"]
         return [f"{override}: there is no key {key}{nearest(key, _keys(known))}"]

@@ -19,7 +19,16 @@ PACKAGE = Path(__file__).parent
 WAYS = ("sample", "class", "both", "joint")
 
 # What cannot change the result of a run, and so is no part of its identity. `backbone.weights` counts by its content.
-NOT_IDENTITY = ("workers", "devices", "runs_dir", "tracker", "evaluate_every", "dataset.root", "backbone.weights")
+NOT_IDENTITY = (
+    "workers",
+    "devices",
+    "runs_dir",
+    "tracker",
+    "evaluate_every",
+    "dataset.root",
+    "backbone.weights",
+    "loss.about",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,10 @@ class Rule:
 
 def at_least(minimum: int) -> Rule:
     return Rule(f"a number of at least {minimum}", lambda value: math.isfinite(value) and value >= minimum)
+
+
+def above_zero() -> Rule:
+    return Rule("a number above 0", lambda value: 0 < value < math.inf)
 
 
 def one_of(*names: str) -> Rule:
@@ -54,6 +67,9 @@ class BackboneConfig:
     pretrained: bool
     weights: str | None
     options: dict[str, Any]
+    head: str = field(metadata={"rule": one_of("linear", "cosine")})
+    scale: float = field(metadata={"rule": above_zero()})
+    learn_scale: bool
 
 
 @dataclass
@@ -124,7 +140,7 @@ def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_proc
     schema = SCHEMAS[command]
     mistakes = [mistake for key, value in leaves(config) for mistake in _value_mistakes(schema, key, value, defaults)]
     if not mistakes and schema is TrainConfig:
-        mistakes = _layout_mistakes(config, num_processes or config.devices)
+        mistakes = _layout_mistakes(config, num_processes or config.devices) + _head_mistakes(config)
     return mistakes
 
 
@@ -217,6 +233,19 @@ def _layout_mistakes(config: DictConfig, num_processes: int) -> list[str]:
             f"nearest that do: {_nearest_divisors(rows, int(config.microbatch_size))}"
         )
     return mistakes
+
+
+def _head_mistakes(config: DictConfig) -> list[str]:
+    """A loss with a `logit_scale` divides by it to get cosines back, so there must be cosines, and that scale."""
+    loss, backbone = config.loss, config.backbone
+    if "logit_scale" not in loss:
+        return []
+    if backbone.head != "cosine" or backbone.learn_scale or loss.logit_scale != backbone.scale:
+        return [
+            f"loss={loss.name} measures cosines: it needs backbone.head=cosine, backbone.learn_scale=false "
+            f"and loss.logit_scale={backbone.scale}, which is backbone.scale"
+        ]
+    return []
 
 
 def _nearest_divisors(number: int, wanted: int) -> str:

@@ -1,4 +1,4 @@
-"""Backbones of timm and torchvision with a linear head for C classes."""
+"""Backbones of timm and torchvision with a linear or a cosine head for C classes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import timm
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
@@ -16,6 +17,26 @@ from margin_bench.errors import ConfigError, DataError, nearest
 IMAGENET_CLASSES = 1000
 
 
+class CosineHead(nn.Linear):
+    """`scale` times the cosine of the angle between the features and each class vector, a row of `weight`.
+
+    Computed in float32 whatever the precision around it, as half of it tells near angles apart no more.
+
+    Args:
+        scale: what the cosines are multiplied by, or where a learned scale, kept as its logarithm, starts.
+    """
+
+    def __init__(self, in_features: int, num_classes: int, scale: float, learn_scale: bool) -> None:
+        super().__init__(in_features, num_classes, bias=False)
+        self.log_scale = nn.Parameter(torch.tensor(scale).log()) if learn_scale else None
+        self.fixed_scale = scale
+
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            cosines = F.linear(F.normalize(features.float()), F.normalize(self.weight))
+            return cosines * (self.fixed_scale if self.log_scale is None else self.log_scale.exp())
+
+
 def build_model(
     library: str,
     name: str,
@@ -24,6 +45,9 @@ def build_model(
     pretrained: bool = False,
     weights: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
+    head: str = "linear",
+    scale: float = 1.0,
+    learn_scale: bool = False,
 ) -> nn.Module:
     """A model from images (N, 3, H, W) to logits (N, num_classes).
 
@@ -32,9 +56,11 @@ def build_model(
         pretrained: start from the library's own ImageNet weights (torchvision: IMAGENET1K_V1).
         weights: start from this safetensors or weights-only file instead; its head is left out.
         options: further keyword arguments of the library's model.
+        head: `linear` or `cosine`.
+        scale, learn_scale: of a cosine head; see `CosineHead`.
 
     Raises:
-        ConfigError: the library has no such model, or does not know an option.
+        ConfigError: the library has no such model, does not know an option, or its head cannot be a cosine one.
         DataError: the pretrained weights are not to be had, or do not fit.
     """
     build = {"timm": _timm_model, "torchvision": _torchvision_model}[library]
@@ -42,6 +68,8 @@ def build_model(
         model = build(name, num_classes, pretrained and weights is None, dict(options or {}))
     except TypeError as error:
         raise ConfigError(f"backbone.options do not fit {library}'s {name}: {error}") from error
+    if head == "cosine":
+        _put_cosine_head(model, scale, learn_scale)
     if weights is not None:
         _load_backbone(model, load_weights(Path(weights)), weights)
     return model.to(memory_format=torch.channels_last)
@@ -95,23 +123,38 @@ def _torchvision_model(name: str, num_classes: int, pretrained: bool, options: d
 
 def _replace_torchvision_head(model: nn.Module, num_classes: int) -> None:
     heads = [
-        (path, module)
-        for path, module in model.named_modules()
+        module
+        for module in model.modules()
         if isinstance(module, nn.Linear) and module.out_features == IMAGENET_CLASSES
     ]
     if len(heads) != 1:
         raise ConfigError(f"{type(model).__name__} does not end in one linear layer; choose another backbone.name")
-    path, head = heads[0]
-    parent, _, attribute = path.rpartition(".")
-    setattr(model.get_submodule(parent), attribute, nn.Linear(head.in_features, num_classes))
+    (head,) = heads
+    _replace(model, head, nn.Linear(head.in_features, num_classes))
+
+
+def _put_cosine_head(model: nn.Module, scale: float, learn_scale: bool) -> None:
+    head = head_of(model)
+    if not isinstance(head, nn.Linear):
+        raise ConfigError(f"{type(model).__name__} has no linear head to replace; choose another backbone.name")
+    _replace(model, head, CosineHead(head.in_features, head.out_features, scale, learn_scale))
+
+
+def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    parent, _, attribute = _path_of(model, old).rpartition(".")
+    setattr(model.get_submodule(parent), attribute, new)
+
+
+def _path_of(model: nn.Module, part: nn.Module) -> str:
+    paths: list[str] = [path for path, module in model.named_modules() if module is part]
+    return paths[0]
 
 
 def _load_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
     """Loads everything but the head, of which the file may hold another one or none."""
-    in_head = {id(tensor) for tensor in head_of(model).parameters()}
-    head_names = {name for name, tensor in model.named_parameters() if id(tensor) in in_head}
-    wanted = {name: tensor for name, tensor in model.state_dict().items() if name not in head_names}
-    wrong = [name for name in state.keys() - head_names if name not in wanted]
+    head = f"{_path_of(model, head_of(model))}."
+    wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(head)}
+    wrong = [name for name in state if name not in wanted and not name.startswith(head)]
     wrong += [name for name, tensor in wanted.items() if name not in state or state[name].shape != tensor.shape]
     if wrong:
         names = ", ".join(sorted(wrong)[:3])

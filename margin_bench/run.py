@@ -3,17 +3,18 @@
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from margin_bench import checkpoint
 from margin_bench.buckets import BatchLayout
-from margin_bench.build import build, refuse_foreign_targets
+from margin_bench.build import build, refuse_foreign_targets, takes
 from margin_bench.config import BackboneConfig, EvaluateConfig, OptimConfig, TrainConfig
 from margin_bench.data.loading import BatchLoader, TrainSampler, num_steps, test_loader, train_loader
 from margin_bench.data.split import Split
@@ -26,7 +27,7 @@ from margin_bench.optim import build_optimizer
 from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment, read_record, write_record
 from margin_bench.signals import StopRequest, stop_request, stopped_error
 from margin_bench.summary import in_percent, print_result
-from margin_bench.targets import check_targets
+from margin_bench.targets import check_targets, class_frequencies
 from margin_bench.tracking import Progress, Tracker, make_tracker, say, write_history
 from margin_bench.train import Trainer
 
@@ -232,6 +233,9 @@ def _build_trainer(config: TrainConfig, split: Split, world: World) -> Trainer:
         pretrained=backbone.pretrained,
         weights=backbone.weights,
         options=backbone.options,
+        head=backbone.head,
+        scale=backbone.scale,
+        learn_scale=backbone.learn_scale,
     ).to(world.device)
     sampler = TrainSampler(
         num_samples=len(split),
@@ -244,7 +248,7 @@ def _build_trainer(config: TrainConfig, split: Split, world: World) -> Trainer:
     return Trainer(
         model=model,
         optimizer=build_optimizer(model, head_of(model).parameters(), **dataclasses.asdict(config.optim)),
-        loss=build(config.loss),
+        loss=_build_loss(config.loss, split, world.device),
         batches=train_loader(
             split,
             build(config.transforms),
@@ -262,6 +266,15 @@ def _build_trainer(config: TrainConfig, split: Split, world: World) -> Trainer:
         epochs=config.epochs,
         steps_per_epoch=num_steps(len(split), config.batch_size),
     )
+
+
+def _build_loss(loss: dict[str, Any], split: Split, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss; one that asks for the class frequencies gets those of the training targets."""
+    more = {}
+    if takes(loss, "class_frequencies"):
+        more["class_frequencies"] = torch.from_numpy(class_frequencies(split.targets))
+    built: Callable[[Tensor, Tensor], Tensor] = build(loss, **more)
+    return built.to(device) if isinstance(built, nn.Module) else built
 
 
 def _num_workers(workers: int | None, split: Split, world: World) -> int:
@@ -284,7 +297,8 @@ def evaluate(config: EvaluateConfig) -> None:
             f"{run_dir} holds no finished run ({record['status'] if record else 'no record'})\n"
             "Give the directory or the id of one as run=..., or finish it by its own command first."
         )
-    refuse_foreign_targets(record["config"], str(run_dir))
+    # The loss, which may be the user's own, is not built here.
+    refuse_foreign_targets({name: record["config"][name] for name in ("dataset", "transforms")}, str(run_dir))
     run_processes(_evaluate_process, config, record, run_dir, num_processes=config.devices)
 
 
@@ -301,7 +315,15 @@ def _evaluate_process(config: EvaluateConfig, record: dict[str, Any], run_dir: P
     with join_world() as world, stop_request() as stop:
         split = load_split(trained.dataset, config.split)
         backbone = trained.backbone
-        model = build_model(backbone.library, backbone.name, len(split.class_names), options=backbone.options)
+        model = build_model(
+            backbone.library,
+            backbone.name,
+            len(split.class_names),
+            options=backbone.options,
+            head=backbone.head,
+            scale=backbone.scale,
+            learn_scale=backbone.learn_scale,
+        )
         model.load_state_dict(_weights(run_dir, config.weights))
         batches = evaluation_batches(trained, split, world)
         scores = predict(model.to(world.device), batches, len(split), trained.microbatch_size, world, stop)

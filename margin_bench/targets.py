@@ -40,15 +40,22 @@ def check_targets(targets: NDArray[Any], shape: tuple[int, int] | None = None) -
     Raises:
         DataError: another shape, another dtype or other values; or signs, that is +1 and -1 without a single 0.
     """
+    if not isinstance(targets, np.ndarray):
+        raise DataError(
+            f"Targets: expected a numpy matrix of int8, got {type(targets).__name__}.\n"
+            "Convert lists of class indices with margin_bench.targets.from_indices."
+        )
     if targets.ndim != 2 or (shape is not None and targets.shape != shape):
         raise DataError(
             f"Targets: expected a matrix of {'(samples, classes)' if shape is None else shape}, got {targets.shape}.\n"
-            "Give one row per sample and one column per class."
+            "Give one row per sample and one column per class. Convert class indices with "
+            "margin_bench.targets.from_indices."
         )
     if targets.dtype != np.int8:
         raise DataError(
             f"Targets: expected int8 of 1 (positive), 0 (negative) and -1 (unlabeled), got {targets.dtype}.\n"
-            "Convert bool or 0/1 with margin_bench.targets.from_multi_hot, +1/-1 with margin_bench.targets.from_signs."
+            "Convert bool or 0/1 with margin_bench.targets.from_multi_hot, +1/-1 with from_signs, class indices with\n"
+            "from_indices; a label between 0 and 1 must become one of the three."
         )
     _check_values("Targets", targets, (POSITIVE, NEGATIVE, UNLABELED), "1 (positive), 0 (negative) and -1 (unlabeled)")
     if (targets == POSITIVE).any() and (targets == UNLABELED).any() and not (targets == NEGATIVE).any():
@@ -101,6 +108,11 @@ def from_indices(indices: Sequence[Sequence[int]], num_classes: int) -> NDArray[
     return targets
 
 
+def class_frequencies(targets: NDArray[Any]) -> NDArray[np.int64]:
+    """How many samples of a label matrix (N, C) are positive and how many negative of each class: (2, C)."""
+    return np.stack([positives(targets).sum(axis=0), negatives(targets).sum(axis=0)])
+
+
 def check_bucket(logits: Tensor, targets: Tensor) -> None:
     """Check what a loss is given by dtype and shape alone, so that no device has to be waited for.
 
@@ -119,12 +131,12 @@ def check_bucket(logits: Tensor, targets: Tensor) -> None:
     if targets.dtype == torch.bool or targets.is_floating_point() or targets.is_complex():
         raise TypeError(
             f"Targets: expected integers, 1 (positive), 0 (negative) and -1 (unlabeled), got {targets.dtype}.\n"
-            "Convert bool or 0/1 with .to(torch.int8)."
+            "Convert bool or 0/1 with .to(torch.int8), +1/-1 with margin_bench.targets.from_signs."
         )
     if logits.ndim != 2 or targets.shape != logits.shape:
         raise ValueError(
             f"Expected logits and targets of one shape (samples, classes), got {tuple(logits.shape)} and "
-            f"{tuple(targets.shape)}."
+            f"{tuple(targets.shape)}.\nConvert class indices with margin_bench.targets.from_indices."
         )
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from margin_bench.buckets import STATISTICS, BatchLayout, backward_batch
+from margin_bench.buckets import BatchLayout, backward_batch
 from margin_bench.data.loading import TrainSampler
+from margin_bench.diagnostics import STATISTICS, summary
 from margin_bench.distributed import World
 from margin_bench.errors import RunError
 from margin_bench.models import model_inputs
@@ -117,12 +118,7 @@ class Trainer:
 
     def summary(self) -> dict[str, float]:
         """What the steps of the epoch have come to so far."""
-        values = dict(zip(STATISTICS, self.run_state.statistics, strict=True))
-        return {
-            "loss": values["loss"] / values["num_buckets"],
-            "violating_samples": values["violating_samples"] / max(values["num_samples"], 1),
-            "violating_classes": values["violating_classes"] / max(values["num_classes"], 1),
-        }
+        return summary(self.run_state.statistics)
 
     def _step(
         self, step: int, microbatches: list[tuple[Tensor, Tensor]], stop: StopRequest

@@ -1,24 +1,146 @@
-"""Times forward and backward of the two-way loss beside timm's, in float32 on the CPU, in one process.
+"""Times forward and backward of every loss beside a public one, in float32 on the CPU, in one process.
 
 python scripts/bench_losses.py --threads 2
+python scripts/bench_losses.py --losses asl focal
 """
 
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+import timm.loss
 import torch
-from timm.loss import two_way_loss as timm_two_way
-from torch import Tensor
+import torch.nn.functional as F
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+from torchvision.ops import sigmoid_focal_loss
 
-from margin_bench.losses import TwoWayLoss
-from margin_bench.targets import NEGATIVE, POSITIVE
+from margin_bench.build import build, takes
+from margin_bench.catalogue import entries
+from margin_bench.config import configs_dir, register_resolvers
+from margin_bench.targets import NEGATIVE, POSITIVE, class_frequencies
 
-SHAPES = ((128, 80), (512, 80), (512, 620), (512, 9605))
+SHAPES = ((128, 80), (512, 620), (512, 9605))
 BURST = 5  # runs in a row, as the first after the other loss meets its caches
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+Step = Callable[[], None]
 
-def best_of_burst(step: Callable[[], None]) -> float:
+
+def of_probabilities(loss: Loss) -> Loss:
+    return lambda logits, targets: loss(logits.sigmoid(), targets)
+
+
+def torchvision_focal(logits: Tensor, targets: Tensor) -> Tensor:
+    return sigmoid_focal_loss(logits, targets, alpha=-1, gamma=2, reduction="mean")
+
+
+def signs(targets: Tensor) -> Tensor:
+    return 2 * targets.float() - 1
+
+
+def shares(targets: Tensor) -> Tensor:
+    return targets / targets.sum(1, keepdim=True).clamp(min=1)
+
+
+def index(targets: Tensor) -> Tensor:
+    return targets.argmax(1)
+
+
+def padded_indices(targets: Tensor) -> Tensor:
+    """The classes of the positives, closed by -1, as MultiLabelMarginLoss takes them."""
+    columns = torch.arange(targets.shape[1]).expand(targets.shape)
+    is_positive = targets == POSITIVE
+    order = torch.argsort(~is_positive, dim=1, stable=True)
+    return torch.where(is_positive, columns, -1).gather(1, order)
+
+
+def weighted_bce(frequencies: Tensor) -> nn.Module:
+    num_positives, num_negatives = frequencies.float().clamp(min=1)
+    return nn.BCEWithLogitsLoss(weight=num_positives, pos_weight=num_negatives / num_positives)
+
+
+def timm_distribution_balanced(frequencies: Tensor) -> nn.Module:
+    return timm.loss.DistributionBalancedLoss(frequencies[0], num_samples=int(frequencies[:, 0].sum()))
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A public loss.
+
+    Attributes:
+        make: from the class frequencies (2, C) to the loss.
+        targets: from our targets, int8 (M, C) without an unlabeled entry, to its own.
+        way: in which ours is the same criterion; None: ours has no way.
+        single_label: whether it takes one positive per sample; ours then gets such targets too.
+    """
+
+    name: str
+    make: Callable[[Tensor], Loss]
+    targets: Callable[[Tensor], Tensor] = Tensor.float
+    way: str | None = None
+    single_label: bool = False
+
+
+PEERS: dict[str, tuple[Peer, ...]] = {
+    "twoway": (Peer("timm", lambda _: timm.loss.TwoWayLoss(), way="both"),),
+    "zlpr": (Peer("timm", lambda _: timm.loss.ZlprLoss(), way="sample"),),
+    "softmax": (Peer("torch CrossEntropy", lambda _: nn.CrossEntropyLoss(), shares, "sample"),),
+    "ranking_hinge": (Peer("torch MultiLabelMargin", lambda _: nn.MultiLabelMarginLoss(), padded_indices, "sample"),),
+    "weston_watkins": (Peer("torch MultiMargin", lambda _: nn.MultiMarginLoss(), index, "sample", single_label=True),),
+    "bce": (
+        Peer("torch MultiLabelSoftMargin", lambda _: nn.MultiLabelSoftMarginLoss()),
+        Peer("torch BCEWithLogits", lambda _: nn.BCEWithLogitsLoss()),
+    ),
+    "soft_margin": (Peer("torch SoftMargin", lambda _: nn.SoftMarginLoss(), signs),),
+    "bce_weighted": (Peer("torch BCEWithLogits", weighted_bce),),
+    "focal": (Peer("torchvision", lambda _: torchvision_focal),),
+    "asl": (Peer("timm", lambda _: timm.loss.AsymmetricLossMultiLabel(4, 0, 0.05)),),
+    "poly": (Peer("timm", lambda _: timm.loss.PolyBinaryCrossEntropy(2)),),
+    "distribution_balanced": (Peer("timm", timm_distribution_balanced),),
+    "l1": (Peer("torch L1 of sigmoid", lambda _: of_probabilities(F.l1_loss)),),
+    "brier": (Peer("torch MSE of sigmoid", lambda _: of_probabilities(F.mse_loss)),),
+    "huber": (Peer("torch Huber of sigmoid", lambda _: of_probabilities(nn.HuberLoss(delta=0.5))),),
+}
+
+
+def group(name: str) -> dict[str, Any]:
+    """The group `loss` of a run with `loss=NAME`."""
+    config: Any = OmegaConf.to_container(compose("train", [f"loss={name}"]), resolve=True)
+    loss: dict[str, Any] = config["loss"]
+    return loss
+
+
+def make_ours(name: str, way: str | None, frequencies: Tensor) -> Loss:
+    found = group(name)
+    more: dict[str, Any] = {"way": way} if way else {}
+    if takes(found, "class_frequencies"):
+        more["class_frequencies"] = frequencies
+    loss: Loss = build(found, **more)
+    return loss
+
+
+def bucket(shape: tuple[int, int], positive_share: float, single_label: bool) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(shape, generator=generator)
+    is_positive = torch.rand(shape, generator=generator) < positive_share
+    if single_label:
+        is_positive = F.one_hot(torch.randint(shape[1], shape[:1], generator=generator), shape[1]).bool()
+    return logits.requires_grad_(), torch.where(is_positive, POSITIVE, NEGATIVE).to(torch.int8)
+
+
+def training_step(loss: Loss, logits: Tensor, targets: Tensor) -> Step:
+    def step() -> None:
+        logits.grad = None
+        loss(logits, targets).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def best_of_burst(step: Step) -> float:
     times = []
     for _ in range(BURST):
         start = time.perf_counter()
@@ -27,43 +149,45 @@ def best_of_burst(step: Callable[[], None]) -> float:
     return min(times)
 
 
-def training_step(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor) -> Callable[[], None]:
-    def step() -> None:
-        logits.grad = None
-        loss(logits, targets).backward()  # type: ignore[no-untyped-call]
+def best_times(steps: list[Step], seconds: float) -> list[float]:
+    """Microseconds of each, the best of alternating bursts, so that all meet the same load."""
+    bursts: list[list[float]] = []
+    end = time.perf_counter() + seconds
+    while not bursts or time.perf_counter() < end:
+        bursts.append([best_of_burst(step) for step in steps])
+    return [min(column) for column in zip(*bursts, strict=True)]
 
-    return step
 
-
-def compare(shape: tuple[int, int], positive_share: float, repeats: int) -> tuple[float, float]:
-    """The best times of timm and of ours, in microseconds, in alternating bursts so that both meet the same load."""
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(shape, generator=generator).requires_grad_()
-    is_positive = torch.rand(shape, generator=generator) < positive_share
-    targets = torch.where(is_positive, POSITIVE, NEGATIVE).to(torch.int8)
-    steps = (
-        training_step(timm_two_way.TwoWayLoss(), logits, targets.float()),
-        training_step(TwoWayLoss(), logits, targets),
-    )
-    times = [[best_of_burst(step) for step in steps] for _ in range(repeats)]
-    theirs, ours = (min(column) for column in zip(*times, strict=True))
-    return theirs, ours
+def compare(name: str, peer: Peer | None, shape: tuple[int, int], arguments: argparse.Namespace) -> str:
+    """A row of the table."""
+    logits, targets = bucket(shape, arguments.positives, peer is not None and peer.single_label)
+    frequencies = torch.from_numpy(class_frequencies(targets.numpy()))
+    ours = make_ours(name, peer.way if peer else None, frequencies)
+    steps = [training_step(ours, logits, targets)]
+    if peer:
+        steps.append(training_step(peer.make(frequencies), logits, peer.targets(targets)))
+    times = best_times(steps, arguments.seconds)
+    theirs = f"{times[1]:12.0f}{times[1] / times[0]:8.2f}" if peer else f"{'':>12}{'':>8}"
+    return f"{name:<24}{peer.name if peer else '':<28}{shape!s:>12}{times[0]:12.0f}{theirs}"
 
 
 def main() -> None:
+    names = [entry.name for entry in entries() if entry.kind != "own"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
-    parser.add_argument(
-        "--repeats", type=int, default=20, help="bursts of each, the best run counts (default: %(default)s)"
-    )
+    parser.add_argument("--seconds", type=float, default=1, help="for each row, at least (default: %(default)s)")
     parser.add_argument("--positives", type=float, default=0.03, help="share of positives (default: %(default)s)")
+    parser.add_argument("--losses", nargs="*", choices=names, default=names, metavar="NAME", help="default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    register_resolvers()
 
-    print(f"{'shape':>12}{'timm, us':>12}{'ours, us':>12}{'ratio':>8}")
-    for shape in SHAPES:
-        theirs, ours = compare(shape, arguments.positives, arguments.repeats)
-        print(f"{shape!s:>12}{theirs:12.0f}{ours:12.0f}{theirs / ours:8.1f}")
+    print(f"{'loss':<24}{'peer':<28}{'shape':>12}{'ours, us':>12}{'theirs, us':>12}{'ratio':>8}", flush=True)
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        for name in arguments.losses:
+            for peer in PEERS.get(name, (None,)):
+                for shape in SHAPES:
+                    print(compare(name, peer, shape, arguments), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import one_step
 import pytest
 import torch
 
-from margin_bench.buckets import STATISTICS, BatchLayout
+from margin_bench.buckets import BatchLayout
+from margin_bench.diagnostics import STATISTICS
 from margin_bench.losses import TwoWayLoss
 
 

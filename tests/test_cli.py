@@ -43,7 +43,7 @@ def test_a_mistake_in_the_configuration_ends_before_torch_is_imported():
 def test_help_of_a_command_shows_its_groups_and_keys():
     done = run_cli("train", "--help", check_modules="torch")
     assert done.returncode == 0
-    for part in ("dataset: coco, digits", "loss: twoway", "bucket_size: 128"):
+    for part in ("dataset: coco, digits", "twoway, ", "bucket_size: 128"):
         assert part in done.stdout
 
 
@@ -63,7 +63,12 @@ def test_the_module_and_the_version():
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["trian"], "did you mean train?"), (["train", "--nonsense"], "unknown option --nonsense")],
+    [
+        (["trian"], "did you mean train?"),
+        (["train", "--nonsense"], "unknown option --nonsense"),
+        (["losses", "focl"], "did you mean focal?"),
+        (["losses", "focal", "loss.gamma=1"], "takes one name"),
+    ],
 )
 def test_unknown_words_are_usage_errors(capsys, arguments, said):
     assert main(arguments) == 2
@@ -75,9 +80,28 @@ def test_no_arguments_show_the_help(capsys):
     assert "usage: margin-bench" in capsys.readouterr().out
 
 
+def test_the_catalogue_of_losses_is_shown_without_torch_or_hydra():
+    done = run_cli("losses", check_modules="torch hydra")
+    assert done.returncode == 0, done.stderr
+    assert "softplus(" in done.stdout
+    assert "which one?" in done.stdout
+
+
+def test_one_loss_is_shown_by_its_name(capsys):
+    assert main(["losses", "focal"]) == 0
+    assert "loss.gamma=2.0" in capsys.readouterr().out
+
+
+def test_a_way_of_a_point_wise_loss_is_a_mistake_told_before_torch_is_imported():
+    done = run_cli("train", "loss=bce", "loss.way=class", check_modules="torch")
+    assert done.returncode == 2
+    assert "bce is point-wise" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("margin-bench losses soft", "soft_margin"),
         ("margin-bench tr", "train"),
         ("margin-bench train data", "dataset="),
         ("margin-bench train dataset=", "dataset=digits"),

@@ -22,7 +22,9 @@ def mistakes(*overrides, command="train", **more):
         ["loss.positive_temperature=1,2,4", "seed=range(3)"],
         ["backbone=timm", "backbone.name=vit_tiny_patch16_224", "+backbone.options.img_size=64"],
         ["experiment=quick", "epochs=2"],
-        ["loss._target_=my_package.MyLoss", "+loss.gamma=2"],
+        ["loss=own", "loss._target_=my_package.MyLoss", "+loss.gamma=2"],
+        ["loss=criterion", "loss.function=my_package.my_criterion", "loss.way=class", "+loss.parameters.gamma=2"],
+        ["loss=bce"],
     ],
 )
 def test_good_overrides_pass(overrides):
@@ -37,6 +39,8 @@ def test_good_overrides_pass(overrides):
         ("loss=towway", ["no loss towway", "did you mean twoway?", "known: "]),
         ("loss.T=3", ["no key loss.T"]),
         ("loss.way=rows", ["loss.way=rows", "one of sample, class, both, joint"]),
+        ("loss=own", ["loss._target_ is needed"]),
+        ("loss=criterion", ["loss.function is needed"]),
         ("loss.positive_temperature=-1", ["a number of at least 0"]),
         ("loss.positive_temperature=nan", ["a number of at least 0"]),
         ("loss.positive_temperature=warm", ["a number of at least 0"]),
@@ -62,6 +66,13 @@ def test_a_mistake_is_named_with_what_to_change(override, said):
     (line,) = mistakes(override)
     for part in said:
         assert part in line
+
+
+@pytest.mark.parametrize("override", ["loss.way=class", "+loss.way=class"])
+def test_a_point_wise_loss_has_no_way_and_says_so(override):
+    (line,) = mistakes("loss=hinge", override)
+    assert f"{override}: hinge is point-wise" in line
+    assert "a way changes nothing" in line
 
 
 def test_all_mistakes_are_reported_at_once():

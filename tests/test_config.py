@@ -7,8 +7,9 @@ import sys
 import pytest
 from hydra import compose, initialize_config_dir
 
+from margin_bench.compose import check
 from margin_bench.config import configs_dir, register_resolvers, run_id, typed
-from margin_bench.errors import DataError
+from margin_bench.errors import ConfigError, DataError
 
 
 def config(*overrides):
@@ -75,3 +76,28 @@ def test_the_identity_is_the_same_in_every_process():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == run_id(config(*overrides))
+
+
+@pytest.mark.parametrize("loss", ["circle", "arcface", "cosface", "triplet", "contrastive"])
+def test_a_loss_that_measures_cosines_brings_their_head_and_its_scale(loss):
+    trained = config(f"loss={loss}", "backbone.scale=32")
+    assert (trained.backbone.head, trained.backbone.learn_scale) == ("cosine", False)
+    assert trained.loss["logit_scale"] == trained.backbone.scale == 32
+
+
+def test_every_other_loss_has_a_linear_head_unless_asked():
+    assert config().backbone.head == "linear"
+    assert config("backbone.head=cosine").backbone.head == "cosine"
+    assert config("loss=ge2e").backbone.learn_scale
+
+
+@pytest.mark.parametrize("wrong", ["backbone.head=linear", "backbone.learn_scale=true", "loss.logit_scale=30"])
+def test_a_loss_that_measures_cosines_cannot_do_without_them(wrong):
+    with pytest.raises(ConfigError, match=r"loss=arcface measures cosines: it needs backbone.head=cosine"):
+        check("train", ["loss=arcface", wrong])
+
+
+@pytest.mark.parametrize("wrong", ["backbone.head=conv", "backbone.scale=0"])
+def test_a_head_is_linear_or_cosine_and_its_scale_above_zero(wrong):
+    with pytest.raises(ConfigError, match=wrong):
+        check("train", [wrong])

@@ -4,11 +4,12 @@ import pytest
 import safetensors.torch
 import timm
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import nn
 
 from margin_bench.errors import ConfigError, DataError
-from margin_bench.models import build_model, head_of
+from margin_bench.models import CosineHead, build_model, head_of
 
 PAPER_MODELS = {"resnet50": 2048, "resnext50_32x4d": 2048, "densenet169": 1664, "regnet_y_32gf": 3712}
 
@@ -100,3 +101,46 @@ def test_weights_of_another_model_are_refused(tmp_path):
     safetensors.torch.save_file(timm.create_model("test_vit").state_dict(), tmp_path / "vit.safetensors")
     with pytest.raises(DataError, match="does not fit the backbone"):
         build_model("timm", "test_resnet", 5, weights=tmp_path / "vit.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("library", "name"), [("timm", "test_resnet"), ("timm", "test_vit"), ("torchvision", "resnet18")]
+)
+def test_a_cosine_head_takes_the_place_of_the_linear_one(library, name):
+    model = build_model(library, name, 7, head="cosine", scale=16.0)
+    head = head_of(model)
+    assert isinstance(head, CosineHead)
+    assert [parameter.shape[0] for parameter in head.parameters()] == [7]
+    logits = model(torch.randn(2, 3, 160, 160))
+    assert logits.shape == (2, 7)
+    assert logits.abs().max() <= 16
+
+
+def test_a_cosine_head_gives_the_scaled_cosine_similarity():
+    torch.manual_seed(0)
+    head, features = CosineHead(8, 3, 16.0, learn_scale=False), torch.randn(5, 8)
+    expected = 16 * F.cosine_similarity(features[:, None], head.weight[None], dim=2)
+    torch.testing.assert_close(head(features), expected)
+
+
+def test_cosines_are_computed_in_float32_within_half_precision():
+    torch.manual_seed(0)
+    head, features = CosineHead(8, 3, 16.0, learn_scale=False), torch.randn(5, 8).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(head(features), head(features.float()))
+
+
+def test_a_learned_scale_starts_where_told_and_is_a_parameter_of_the_head():
+    model = build_model("timm", "test_resnet", 7, head="cosine", scale=10.0, learn_scale=True)
+    head = head_of(model)
+    assert head.log_scale.exp().item() == pytest.approx(10)
+    assert any(parameter is head.log_scale for parameter in head.parameters())
+    head(torch.randn(4, head.in_features))[:, 0].sum().backward()
+    assert head.log_scale.grad != 0
+
+
+def test_a_cosine_head_takes_no_weights_of_the_head_in_a_file(tmp_path):
+    source = timm.create_model("test_resnet")
+    safetensors.torch.save_file(source.state_dict(), tmp_path / "resnet.safetensors")
+    model = build_model("timm", "test_resnet", 5, weights=tmp_path / "resnet.safetensors", head="cosine", scale=16.0)
+    assert torch.equal(model.conv1[0].weight, source.conv1[0].weight)

@@ -11,6 +11,7 @@ from margin_bench.targets import (
     UNLABELED,
     check_bucket,
     check_targets,
+    class_frequencies,
     from_indices,
     from_multi_hot,
     from_signs,
@@ -19,6 +20,10 @@ from margin_bench.targets import (
 )
 
 TARGETS = np.array([[POSITIVE, NEGATIVE, UNLABELED], [NEGATIVE, POSITIVE, POSITIVE]], np.int8)
+
+
+def test_class_frequencies_count_positives_and_negatives_of_each_class():
+    assert class_frequencies(TARGETS).tolist() == [[1, 1, 1], [1, 1, 0]]
 
 
 def test_masks_leave_out_the_unlabeled():
@@ -48,6 +53,9 @@ def test_a_matrix_of_positives_alone_passes():
         (TARGETS.astype(bool), "got bool(.|\n)*from_multi_hot"),
         (TARGETS * 0.5, "expected int8(.|\n)*got float64"),
         (TARGETS.astype(np.int64), "expected int8(.|\n)*got int64"),
+        (np.array([[0.5, 1.0]]), "got float64(.|\n)*a label between 0 and 1 must become one of the three"),
+        (np.array([2, 0]), "expected a matrix(.|\n)*from_indices"),
+        ([[0, 2], [1]], "got list(.|\n)*from_indices"),
         (TARGETS + np.int8(1), r"got 2 at \(0, 0\), one of 3 such entries"),
         (np.array([[1, -1], [-1, 1]], np.int8), "without any 0(.|\n)*from_signs"),
     ],
@@ -122,5 +130,5 @@ def test_a_bucket_refuses_logits_that_are_not_float():
 
 @pytest.mark.parametrize(("logits", "targets"), [((2, 3), (3, 2)), ((2, 3), (2,)), ((6,), (6,)), ((2, 3), (1, 3))])
 def test_a_bucket_refuses_shapes_that_differ(logits, targets):
-    with pytest.raises(ValueError, match="one shape"):
+    with pytest.raises(ValueError, match=r"one shape(.|\n)*from_indices"):
         check_bucket(torch.zeros(logits), torch.zeros(targets, dtype=torch.int8))

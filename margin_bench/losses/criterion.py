@@ -1,0 +1,50 @@
+"""A criterion of the user's own, applied in any way."""
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from margin_bench.losses.ways import RelativeLoss
+
+
+class CriterionLoss(RelativeLoss):
+    """The mean of any relative criterion over the groups with a positive and a negative.
+
+    Args:
+        function: `(logits, targets, dim, **parameters) -> what each group costs`, or where to find it, as
+            `package.module.function`. Logits come as float (M, C) in float32 at least, targets as int8 (M, C) of
+            POSITIVE, NEGATIVE and UNLABELED; a group lies along `dim`. The masks are
+            `margin_bench.targets.positives(targets)` and `negatives(targets)`, and `margin_bench.losses.masked` reduces
+            over them. The value of a group without a positive or a negative is not used, but must be finite or an
+            infinity that no finite gradient comes from.
+        way: what a group is; see `margin_bench.losses.ways.groups`.
+        parameters: further keyword arguments of the function.
+
+    Raises:
+        ValueError: the function cannot be imported, does not take the parameters; an unknown way.
+    """
+
+    def __init__(
+        self, *, function: str | Callable[..., Tensor], parameters: Mapping[str, Any], way: str = "both"
+    ) -> None:
+        criterion = _imported(function) if isinstance(function, str) else function
+        try:
+            inspect.signature(criterion).bind("logits", "targets", "dim", **parameters)
+        except TypeError as error:
+            raise ValueError(f"function={function}: {error}; expected (logits, targets, dim, **parameters).") from error
+        super().__init__(criterion, way, **parameters)
+        self.function = function
+
+    def extra_repr(self) -> str:
+        return f"function={self.function}, {super().extra_repr()}"
+
+
+def _imported(function: str) -> Callable[..., Tensor]:
+    try:
+        imported: Callable[..., Tensor] = pkgutil.resolve_name(function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"function={function} cannot be imported: {error}.") from error
+    return imported

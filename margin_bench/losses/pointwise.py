@@ -1,0 +1,64 @@
+"""A point-wise criterion looks at each logit alone; its loss is the mean over the labelled entries, in any order."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from margin_bench.targets import POSITIVE, UNLABELED, check_bucket
+
+# (logits (M, C), targets (M, C)) -> what each entry costs, (M, C); finite where it is unlabeled too.
+PointwiseCriterion = Callable[[Tensor, Tensor], Tensor]
+
+
+def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean of the criterion over the entries that are positive or negative.
+
+    Args:
+        criterion: what each entry costs, given logits in float32 at least; its value for an unlabeled one is not used.
+        logits: float (M, C).
+        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+    Returns:
+        a scalar; zero, with a gradient of zeros, if no entry is labelled.
+
+    Raises:
+        TypeError, ValueError: from `margin_bench.targets.check_bucket`.
+    """
+    check_bucket(logits, targets)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    labelled = targets.to(logits.dtype).ne_(UNLABELED)  # compared in place, a float mask of 0 and 1 remains
+    return torch.dot(criterion(logits, targets).flatten(), labelled.flatten()) / labelled.sum().clamp(min=1)
+
+
+def wrong_side(logits: Tensor, targets: Tensor) -> Tensor:
+    """How far each logit lies on its wrong side of zero: -x of a positive, x of a negative or unlabeled entry."""
+    signs = targets.to(logits.dtype).eq_(POSITIVE).mul_(-2).add_(1)
+    return logits * signs
+
+
+class PointwiseLoss(nn.Module):
+    """A point-wise criterion as a module: `scale` times `mean_over_labelled` with the criterion's own parameters.
+
+    Args:
+        criterion: called as `criterion(logits, targets, **parameters)`; see `PointwiseCriterion`.
+        scale: factor on the mean.
+        parameters: of the criterion, checked by the caller.
+    """
+
+    def __init__(self, criterion: Callable[..., Tensor], *, scale: float = 1.0, **parameters: Any) -> None:
+        super().__init__()
+        self.criterion = criterion
+        self.scale = scale
+        self.criterion_parameters = parameters
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        def criterion(logits: Tensor, targets: Tensor) -> Tensor:
+            return self.criterion(logits, targets, **self.criterion_parameters)
+
+        return self.scale * mean_over_labelled(criterion, logits, targets)
+
+    def extra_repr(self) -> str:
+        shown = self.criterion_parameters | ({"scale": self.scale} if self.scale != 1 else {})
+        return ", ".join(f"{name}={value!r}" for name, value in shown.items())

@@ -1,0 +1,30 @@
+"""The Brier score."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from entries import assert_same, labelled_bucket, mean_over_entries, sigmoid
+from loops import random_bucket
+
+from margin_bench.losses import BrierLoss
+
+
+def reference(logits, targets, way=None):
+    def cost(x, is_positive, *_):
+        p, y = sigmoid(x), float(is_positive)
+        return (p - y) ** 2
+
+    return mean_over_entries(cost, logits, targets)
+
+
+def test_it_agrees_with_loops():
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    assert BrierLoss()(logits, targets).item() == pytest.approx(reference(logits, targets), rel=1e-12)
+
+
+def test_it_is_pytorchs_of_the_probabilities():
+    def theirs(logits, targets):
+        return F.mse_loss(logits.sigmoid(), targets)
+
+    logits, targets = labelled_bucket()
+    assert_same(BrierLoss(), theirs, logits, targets, targets.double(), rtol=1e-9)

@@ -1,0 +1,56 @@
+"""The pairwise logistic loss against loops, in every mining and in chunks of any size."""
+
+import math
+
+import pytest
+import torch
+from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
+
+from margin_bench.losses import PairwiseLogisticLoss, pairwise_logistic
+
+
+def reference(logits, targets, way, mining, seed):
+    def softplus(x):
+        return max(x, 0) + math.log1p(math.exp(-abs(x)))
+
+    def all_pairs(positives, negatives):
+        return math.fsum(softplus(n - p) for p in positives for n in negatives) / (len(positives) * len(negatives))
+
+    def hardest(positives, negatives):
+        return math.fsum(softplus(max(negatives) - p) for p in positives) / len(positives)
+
+    def semi_hard(positives, negatives):
+        below = [max((n for n in negatives if n < p), default=-math.inf) for p in positives]
+        return math.fsum(softplus(n - p) for p, n in zip(positives, below, strict=True) if n > -math.inf) / len(
+            positives
+        )
+
+    cost = {"all": all_pairs, "hardest": hardest, "semi_hard": semi_hard}[mining]
+    return mean_over_groups(cost, logits, targets, way)
+
+
+@pytest.mark.parametrize("mining", ["hardest", "semi_hard"])
+@pytest.mark.parametrize("way", WAYS)
+def test_mining_agrees_with_loops(way, mining):
+    for seed in range(3):
+        logits, targets = random_bucket(seed, dtype=torch.float64)
+        loss = PairwiseLogisticLoss(mining=mining, seed=0, way=way)
+        assert loss(logits, targets).item() == pytest.approx(reference(logits, targets, way, mining, 0), rel=1e-12)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_size_of_the_chunks_does_not_matter(way, monkeypatch):
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    loss = PairwiseLogisticLoss(mining="all", seed=0, way=way)
+    expected, slopes = loss_and_gradient(loss, logits, targets)
+    for chunk in (1, 20):
+        monkeypatch.setattr(pairwise_logistic, "CHUNK", chunk)
+        value, gradient = loss_and_gradient(loss, logits, targets)
+        torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
+        torch.testing.assert_close(gradient, slopes, rtol=1e-12, atol=1e-15)
+
+
+def test_a_shift_of_all_logits_does_not_matter():
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    loss = PairwiseLogisticLoss(mining="all", seed=0)
+    torch.testing.assert_close(loss(logits + 100, targets), loss(logits, targets), rtol=1e-11, atol=0)

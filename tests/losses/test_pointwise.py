@@ -1,0 +1,57 @@
+"""The mean over labelled entries."""
+
+import pytest
+import torch
+from entries import assert_same
+from loops import random_bucket
+
+from margin_bench.losses import BCELoss, SquaredHingeLoss
+from margin_bench.losses.pointwise import PointwiseLoss, mean_over_labelled, wrong_side
+from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+
+
+def test_the_mean_is_over_the_labelled_entries():
+    """Entries 1, 2, 3 and 4, of which 3 is unlabeled: 7 / 3."""
+    targets = torch.tensor([[POSITIVE, NEGATIVE], [UNLABELED, NEGATIVE]], dtype=torch.int8)
+    values = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert mean_over_labelled(lambda logits, targets: logits, values, targets).item() == pytest.approx(7 / 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (0, 4), (3, 0)])
+def test_nothing_labelled_costs_zero_with_a_gradient(shape):
+    targets = torch.full(shape, UNLABELED, dtype=torch.int8)
+    logits = torch.ones(shape, requires_grad=True)
+    loss = BCELoss()(logits, targets)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(logits.grad, torch.zeros(shape))
+
+
+def test_the_criterion_gets_float32_at_least():
+    targets = torch.zeros(2, 2, dtype=torch.int8)
+    for given, computed in ((torch.float16, torch.float32), (torch.float64, torch.float64)):
+        seen = []
+        mean_over_labelled(lambda x, y: seen.append(x.dtype) or x, torch.ones(2, 2, dtype=given), targets)  # noqa: B023
+        assert seen == [computed]
+
+
+def test_the_label_says_which_side_is_wrong():
+    targets = torch.tensor([[POSITIVE, NEGATIVE]], dtype=torch.int8)
+    assert wrong_side(torch.tensor([[2.0, 3.0]]), targets).tolist() == [[-2, 3]]
+
+
+def test_the_scale_is_a_factor_on_value_and_gradient():
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    plain, scaled = (PointwiseLoss(lambda x, y: x.square(), scale=scale) for scale in (1.0, 80.0))
+    assert_same(scaled, lambda logits, targets: 80 * plain(logits, targets), logits, targets, targets)
+
+
+def test_repr_shows_the_parameters():
+    assert repr(SquaredHingeLoss(margin=2.0)) == "SquaredHingeLoss(margin=2.0)"
+
+
+def test_targets_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match="expected integers"):
+        BCELoss()(torch.zeros(2, 3), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="one shape"):
+        BCELoss()(torch.zeros(2, 3), torch.zeros(3, dtype=torch.int8))

@@ -1,0 +1,84 @@
+"""Losses from a user's own package, through the command line."""
+
+import sys
+
+import pytest
+from tiny_run import read_record, train
+
+from margin_bench.cli import main
+
+PACKAGE = '''
+import torch.nn.functional as F
+from torch import nn
+
+from margin_bench.losses import masked
+from margin_bench.targets import negatives, positives
+
+
+class Cubed(nn.Module):
+    """A whole loss: the mean of x^3 of the negatives and of -x^3 of the positives."""
+
+    def __init__(self, *, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits, targets):
+        signs = negatives(targets).float() - positives(targets).float()
+        return self.factor * (signs * logits.clamp(-1, 1) ** 3).mean()
+
+
+def mean_gap(logits, targets, dim, *, margin):
+    """A criterion: the mean negative shall stand below the mean positive."""
+    gap = masked.mean(logits, positives(targets), dim) - masked.mean(logits, negatives(targets), dim)
+    return F.softplus(margin - gap)
+'''
+
+
+@pytest.fixture
+def runs_dir(tmp_path, monkeypatch):
+    """Where runs go; `my_package` can be imported."""
+    (tmp_path / "my_package.py").write_text(PACKAGE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_package", raising=False)
+    return tmp_path / "runs"
+
+
+def test_a_whole_loss(runs_dir):
+    own = ["loss=own", "loss.name=cubed", "loss._target_=my_package.Cubed", "+loss.factor=2.0"]
+    assert train(runs_dir, "epochs=1", *own) == 0
+    record = read_record(runs_dir)
+    assert record["status"] == "finished"
+    assert "-cubed-" in record["run_id"]
+    assert record["config"]["loss"]["factor"] == 2.0
+    assert main(["evaluate", f"run={record['run_id']}", f"runs_dir={runs_dir}"]) == 0
+
+
+@pytest.mark.parametrize("way", ["class", "both"])
+def test_a_criterion_in_any_way(runs_dir, way):
+    own = ["loss=criterion", "loss.function=my_package.mean_gap", "+loss.parameters.margin=0.5", f"loss.way={way}"]
+    assert train(runs_dir, "epochs=1", *own) == 0
+    record = read_record(runs_dir)
+    assert record["status"] == "finished"
+    assert f"-criterion-{way}-" in record["run_id"]
+
+
+def test_a_file_of_ones_own_beside_the_package(runs_dir, tmp_path):
+    (tmp_path / "configs" / "loss").mkdir(parents=True)
+    (tmp_path / "configs" / "loss" / "cubed.yaml").write_text("name: cubed\n_target_: my_package.Cubed\nfactor: 1.0\n")
+    own = ["--config-dir", str(tmp_path / "configs"), "loss=cubed", "loss.factor=3.0"]
+    assert train(runs_dir, "epochs=1", *own) == 0
+    assert read_record(runs_dir)["config"]["loss"]["factor"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (["loss=own", "loss._target_=my_package.Missing"], "_target_=my_package.Missing cannot be imported"),
+        (["loss=own", "loss._target_=my_package.Cubed"], "argument: 'factor'"),
+        (["loss=criterion", "loss.function=my_package.missing"], "function=my_package.missing cannot be imported"),
+        (["loss=criterion", "loss.function=my_package.mean_gap"], "argument: 'margin'"),
+    ],
+)
+def test_a_mistake_is_one_of_the_configuration(runs_dir, own, said, capfd):
+    assert train(runs_dir, *own) == 2
+    assert said in capfd.readouterr().err
