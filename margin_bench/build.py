@@ -47,12 +47,21 @@ def refuse_foreign_targets(config: Mapping[str, Any], source: str) -> None:
     """Lets a configuration that was read from a file, and is data, build nothing but what is ours.
 
     Raises:
-        ConfigError: a `_target_` lies outside `margin_bench`.
+        ConfigError: a `_target_` is not defined in `margin_bench`.
     """
     for key, value in config.items():
         if isinstance(value, Mapping):
             refuse_foreign_targets(value, source)
-        elif key == "_target_" and not str(value).startswith("margin_bench."):
+        elif key == "_target_" and not _is_ours(str(value)):
             raise ConfigError(
-                f"{source} names _target_={value}, which is not part of margin-bench and is not run from a saved file"
+                f"{source} names _target_={value}, which is not part of margin-bench and is not run from a saved file\n"
+                "If the run is your own, say trust=true."
             )
+
+
+def _is_ours(target: str) -> bool:
+    """Whether a target is a function or class of our own, not merely something that one of our modules imports."""
+    if not target.startswith("margin_bench."):
+        return False
+    module = getattr(_resolved(target), "__module__", None)
+    return isinstance(module, str) and module.split(".")[0] == "margin_bench"

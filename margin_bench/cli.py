@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from margin_bench import __version__
 from margin_bench.errors import CheckpointError, ConfigError, MarginBenchError, nearest
 from margin_bench.exits import exit_code_of
+from margin_bench.signals import EXIT_CODES
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -77,15 +78,10 @@ def _show_losses(arguments: list[str]) -> None:
 
 def _run_hydra(command: str, arguments: list[str]) -> None:
     """Checks the configuration, then hands over to Hydra, which calls the task of the command."""
-    import hydra
     from hydra._internal.utils import get_args_parser
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
-    from hydra.types import RunMode
-    from omegaconf.errors import OmegaConfBaseException
 
     from margin_bench.compose import check
-    from margin_bench.config import configs_dir, register_resolvers
+    from margin_bench.config import register_resolvers
 
     parsed, unknown = get_args_parser().parse_known_intermixed_args(arguments)
     if unknown:
@@ -98,28 +94,45 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
     options = [word for word in arguments if word not in parsed.overrides]
     program = "margin-bench" if parsed.shell_completion else f"margin-bench {command}"
     sys.argv = [program, *options, *parsed.overrides]  # Hydra takes no option between overrides
+    _hand_over(command, parsed.multirun)
+
+
+def _hand_over(command: str, multirun: bool) -> None:
+    """Lets Hydra call the task, for one run or for all runs of a sweep, and raises what ended it."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from margin_bench.config import configs_dir
+
     errors: list[MarginBenchError] = []
 
     def task(config: "DictConfig") -> None:
         try:
             TASKS[command](config)
         except MarginBenchError as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
+            if multirun and error.exit_code not in EXIT_CODES.values():
                 raise MarginBenchError(str(error)) from error  # Hydra names the run and goes on with the others
             errors.append(error)
+            if multirun:
+                raise _SweepStopped from error
 
     try:
         hydra.main(version_base="1.3", config_path=str(configs_dir()), config_name=command)(task)()
+    except _SweepStopped:
+        pass
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(str(error)) from error
     except OSError as error:
-        if not parsed.multirun:
+        if not multirun:
             raise
-        raise CheckpointError(
-            f"the sweep cannot be written: {error}\nGive a writable folder as runs_dir=DIR."
-        ) from error
+        raise CheckpointError(f"the sweep cannot be written: {error}\nGive a writable runs_dir=DIR.") from error
     if errors:
         raise errors[0]
+
+
+class _SweepStopped(BaseException):
+    """Ends a sweep whose run was stopped by a signal."""
 
 
 def _outer_processes() -> int | None:
@@ -140,7 +153,8 @@ def _train(config: "DictConfig") -> None:
     run_dir = Path(checked.runs_dir) / run_id(checked)
     record = read_record(run_dir)
     if record is not None and record["status"] == FINISHED:
-        print_result(record, run_dir)
+        if os.environ.get("RANK", "0") == "0":
+            print_result(record, run_dir)
         return
     from margin_bench.run import train
 
@@ -149,7 +163,7 @@ def _train(config: "DictConfig") -> None:
 
 def _evaluate(config: "DictConfig") -> None:
     from margin_bench.config import typed
-    from margin_bench.run import evaluate
+    from margin_bench.rescore import evaluate
 
     evaluate(typed("evaluate", config))
 

@@ -1,21 +1,28 @@
 """From the words of a command line to a configuration, or to all that is wrong with them. Imports no torch."""
 
+import copy
+import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
-from margin_bench.config import configs_dir, leaves, mistakes_in, register_resolvers
+from margin_bench.config import RELATED, configs_dir, leaves, mistakes_in, register_resolvers
 from margin_bench.errors import ConfigError, nearest
 
-# From overrides to the configuration of the command in question.
-Composed = Callable[[Sequence[str]], DictConfig]
+# What Hydra raises at choices of groups that do not compose.
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 
 
 def check(
@@ -34,97 +41,149 @@ def check(
     register_resolvers()
     search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
 
-    def composed(words: Sequence[str]) -> DictConfig:
-        return compose(command, [*search, *words])
+    @cache
+    def groups_files(key: str) -> list[str]:
+        return list(GlobalHydra.instance().config_loader().get_group_options(key, overrides=search))
+
+    @cache
+    def defaults_of(choices: tuple[str, ...]) -> tuple[DictConfig, list[str]]:
+        return _defaults(lambda words: compose(command, [*search, *words]), groups_files, choices)
 
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        mistakes = _syntax_mistakes(overrides)
+        mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override)]
         if not mistakes:
             for cell in _cells(overrides):
-                found = _mistakes(command, composed, cell, num_processes)
+                choices = [override for override in cell if _is_choice(override, groups_files)]
+                values = [override for override in cell if not _is_choice(override, groups_files)]
+                defaults, found = defaults_of(tuple(str(choice.input_line) for choice in choices))
+                found = found + _mistakes(command, values, defaults, num_processes)
                 mistakes += [mistake for mistake in found if mistake not in mistakes]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
 
 
-def _syntax_mistakes(overrides: Sequence[str]) -> list[str]:
-    mistakes = []
-    for override in overrides:
-        try:
-            OverridesParser.create().parse_override(override)
-        except HydraException:
-            mistakes.append(f"{override}: expected key=value")
-    return mistakes
+def _syntax_mistakes(override: str) -> list[str]:
+    try:
+        parsed = _parsed(override)
+    except HydraException:
+        return [f"{override}: expected key=value"]
+    with suppress(HydraException):  # of an interval, which has no single values
+        if _single_values(parsed):
+            return []
+    return [f"{override}: a sweep needs values to go through, as 1,2,4"]
 
 
-def _cells(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The overrides of single runs in which every value of a sweep stands at least once."""
-    parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(list(overrides))
-    values = [_single_values(override) for override in parsed]
+def _parsed(override: str) -> Override:
+    (parsed,) = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides([override])
+    return parsed
+
+
+def _cells(overrides: Sequence[str]) -> Iterator[list[Override]]:
+    """The overrides of single runs in which every value of a sweep stands, and every combination of related keys."""
+    values = [_single_values(_parsed(override)) for override in overrides]
     first = [choices[0] for choices in values]
     yield first
-    for position, choices in enumerate(values):
-        for choice in choices[1:]:
-            yield [*first[:position], choice, *first[position + 1 :]]
+    for positions in _related([override.key_or_group for override in first]):
+        for combination in itertools.product(*(values[position] for position in positions)):
+            cell = list(first)
+            for position, value in zip(positions, combination, strict=True):
+                cell[position] = value
+            if cell != first:
+                yield cell
 
 
-def _single_values(override: Override) -> list[str]:
+def _single_values(override: Override) -> list[Override]:
     if not override.is_sweep_override():
-        return [str(override.input_line)]
-    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+        return [override]
+    return [_parsed(f"{override.get_key_element()}={value}") for value in override.sweep_string_iterator()]
 
 
-def _mistakes(command: str, composed: Composed, overrides: list[str], num_processes: int | None) -> list[str]:
-    """What is wrong with the overrides of one run: with the choices of groups, with keys, with values."""
-    choices = [override for override in overrides if _is_choice(override)]
-    values = [override for override in overrides if override not in choices]
-    mistakes, choices = _sift(choices, lambda choice: _choice_mistakes(composed, choice))
-    defaults = composed(choices)
-    wrong_keys, values = _sift(values, lambda value: _key_mistakes(composed, choices, value, defaults))
-    config = composed(choices + values)
-    return mistakes + wrong_keys + mistakes_in(command, config, defaults, num_processes)
+def _related(keys: list[str]) -> list[list[int]]:
+    """The positions of the keys that one rule reads together; any other key stands alone."""
+    positions: dict[frozenset[str], list[int]] = {}
+    for position, key in enumerate(keys):
+        together = next((related for related in RELATED if key in related), frozenset([key]))
+        positions.setdefault(together, []).append(position)
+    return list(positions.values())
 
 
-def _sift(overrides: list[str], mistakes_of: Callable[[str], list[str]]) -> tuple[list[str], list[str]]:
-    """All mistakes, and the overrides without one."""
-    found = {override: mistakes_of(override) for override in overrides}
-    return [mistake for mistakes in found.values() for mistake in mistakes], [o for o in overrides if not found[o]]
+def _is_choice(override: Override, groups_files: Callable[[str], list[str]]) -> bool:
+    """Whether an override chooses a file of a group (`dataset=coco`), or is for Hydra itself."""
+    key = override.key_or_group
+    return bool(override.is_hydra_override() or groups_files(key))
 
 
-def _is_choice(override: str) -> bool:
-    """Whether an override chooses a file of a group (`dataset=coco`), or where to look for them."""
-    parsed = OverridesParser.create().parse_override(override)
-    key = parsed.key_or_group
-    return key.startswith("hydra") or bool(GlobalHydra.instance().config_loader().get_group_options(key))
+def _defaults(
+    composed: Callable[[Sequence[str]], DictConfig],
+    groups_files: Callable[[str], list[str]],
+    choices: Sequence[str],
+) -> tuple[DictConfig, list[str]]:
+    """What the YAML files say for the choices that are right, and what is wrong with the others.
+
+    Raises:
+        ConfigError: each choice is right, but not together with the others.
+    """
+    try:
+        return composed(choices), []
+    except COMPOSITION_ERRORS as error:
+        mistakes = {choice: _choice_mistakes(composed, groups_files, choice) for choice in choices}
+        if not any(mistakes.values()):
+            raise ConfigError(f"{' '.join(choices)}: {_first_line(error)}") from error
+    config, more = _defaults(composed, groups_files, [choice for choice in choices if not mistakes[choice]])
+    return config, [*itertools.chain(*mistakes.values()), *more]
 
 
-def _choice_mistakes(composed: Composed, choice: str) -> list[str]:
+def _choice_mistakes(
+    composed: Callable[[Sequence[str]], DictConfig], groups_files: Callable[[str], list[str]], choice: str
+) -> list[str]:
+    parsed, value = _parsed(choice), choice.partition("=")[2]
+    key, options = parsed.key_or_group, sorted(groups_files(parsed.key_or_group))
+    is_name = not parsed.is_delete() and re.fullmatch(r"[\w/-]*", value)
+    if options and is_name and value not in options:
+        return [f"{choice}: there is no {key} {value}{nearest(value, options)} (known: {', '.join(options)})"]
     try:
         composed([choice])
-    except MissingConfigException as error:
-        key, _, value = choice.partition("=")
-        options = sorted(error.options or [])
-        return [f"{choice}: there is no {key} {value}{nearest(value, options)} (known: {', '.join(options)})"]
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
         return [f"{choice}: {_first_line(error)}"]
     return []
 
 
-def _key_mistakes(composed: Composed, choices: list[str], override: str, known: DictConfig) -> list[str]:
-    key = OverridesParser.create().parse_override(override).key_or_group
-    if key == "loss.way" and OmegaConf.select(known, "loss.about.kind") == "point-wise":
+def _mistakes(
+    command: str, overrides: Sequence[Override], defaults: DictConfig, num_processes: int | None
+) -> list[str]:
+    """What is wrong with the overrides of one run that choose no group: with keys, and with values."""
+    try:
+        config, mistakes = _applied(overrides, defaults)
+        return mistakes + mistakes_in(command, config, defaults, num_processes)
+    except OmegaConfBaseException as error:  # of an interpolation
+        return [f"{error.full_key}: {_first_line(error)}"]
+
+
+def _applied(overrides: Sequence[Override], defaults: DictConfig) -> tuple[DictConfig, list[str]]:
+    """The defaults with the overrides that are right, and what is wrong with the others."""
+    config = copy.deepcopy(defaults)
+    for position, override in enumerate(overrides):
+        if found := _apply(override, config, defaults):  # it may have left a trace, so once more without it
+            config, more = _applied([*overrides[:position], *overrides[position + 1 :]], defaults)
+            return config, found + more
+    return config, []
+
+
+def _apply(override: Override, config: DictConfig, defaults: DictConfig) -> list[str]:
+    """Puts an override into the configuration, as Hydra itself does after composing, or says why it cannot."""
+    key, words = override.key_or_group, override.input_line
+    if key == "loss.way" and OmegaConf.select(defaults, "loss.about.kind") == "point-wise":
         return [
-            f"{override}: {known.loss.name} is point-wise, it looks at each logit alone, so a way changes nothing; "
+            f"{words}: {defaults.loss.name} is point-wise, it looks at each logit alone, so a way changes nothing; "
             "leave it out, or take a relative loss (margin-bench losses lists them)"
         ]
     try:
-        composed([*choices, override])
-    except ConfigCompositionException as error:
-        if OmegaConf.select(known, key) is not None:
-            return [f"{override}: {_first_line(error)}"]
-        return [f"{override}: there is no key {key}{nearest(key, _keys(known))}"]
+        ConfigLoaderImpl._apply_overrides_to_config([override], config)
     except (HydraException, OmegaConfBaseException) as error:
-        return [f"{override}: {_first_line(error)}"]
+        known = _keys(defaults)
+        if key in known:
+            return [f"{words}: {_first_line(error)}"]
+        return [f"{words}: there is no key {key}{nearest(key, known)}"]
     return []
 
 
@@ -138,4 +197,6 @@ def _with_parents(path: str) -> list[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    """What an error says in its first line; a YAML file's says only further down where."""
+    lines = str(error).splitlines()
+    return " ".join(line.strip() for line in lines) if isinstance(error, YAMLError) else lines[0]

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from margin_bench.errors import ConfigError, RunError, StoppedError
 from margin_bench.exits import exit_code_of
-from margin_bench.signals import EXIT_CODES
+from margin_bench.hardware import usable_cores
+from margin_bench.signals import EXIT_CODES, PREEMPTED
 
 TIMEOUT = timedelta(seconds=300)
 OUR_EXIT_CODES = {2, 3, 4, 5, 6, *EXIT_CODES.values()}  # any other is that of a crash
@@ -82,11 +83,6 @@ class World:
 def process_group_size() -> int:
     """How many processes torchrun, or `launch`, has started this one among; 1 without either."""
     return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def usable_cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def local_device() -> torch.device:
@@ -161,6 +157,6 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
         code = failure.exitcode if failure.exitcode in OUR_EXIT_CODES else RunError.exit_code
         raise StoppedError(f"process {rank} of the run ended first, with exit code {failure.exitcode}", code) from None
     except SignalException as stopped:
-        raise StoppedError(f"stopped by {stopped.sigval.name}", EXIT_CODES[stopped.sigval]) from None
+        raise StoppedError(f"stopped by {stopped.sigval.name}", EXIT_CODES.get(stopped.sigval, PREEMPTED)) from None
     finally:
         logging.disable(logging.NOTSET)

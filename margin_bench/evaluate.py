@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from margin_bench.data.loading import rank_share
 from margin_bench.data.split import Split
 from margin_bench.distributed import World
+from margin_bench.errors import RunError
 from margin_bench.files import write_atomic
 from margin_bench.metrics import class_average_precisions, sample_average_precisions
 from margin_bench.models import model_inputs
@@ -33,7 +34,13 @@ class Evaluation:
 
 
 def score(scores: NDArray[np.float32], split: Split) -> Evaluation:
-    """Both metrics (eq. 23, 24) of scores (N, C)."""
+    """Both metrics (eq. 23, 24) of scores (N, C).
+
+    Raises:
+        RunError: a score is not finite.
+    """
+    if not np.isfinite(scores).all():
+        raise RunError("the scores are not finite: the model has diverged. Lower optim.head_lr and optim.backbone_lr.")
     per_class = class_average_precisions(scores, split.targets)
     per_sample = sample_average_precisions(scores, split.targets)
     metrics = {
@@ -48,19 +55,21 @@ def score(scores: NDArray[np.float32], split: Split) -> Evaluation:
 def predict(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
-    num_samples: int,
+    shape: tuple[int, ...],
     batch_size: int,
     world: World,
     stop: StopRequest,
 ) -> NDArray[np.float32] | None:
-    """The scores (num_samples, C) of a split, the same on every process; None if a stop was asked for on the way.
+    """The scores of a split, the same on every process; None if a stop was asked for on the way.
 
     Args:
+        shape: (N, C), of the scores.
         batches: this process's share of the split, as `data.loading.test_loader` gives it in batches of `batch_size`.
     """
+    num_samples, num_classes = shape
     shares = [len(rank_share(num_samples, rank, world.size)) for rank in range(world.size)]
     model.eval()
-    own = []
+    own = [torch.zeros(0, num_classes, device=world.device)]
     iterator = iter(batches)
     with torch.inference_mode():
         for first in range(0, max(shares), batch_size):

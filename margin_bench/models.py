@@ -1,5 +1,6 @@
 """Backbones of timm and torchvision with a linear or a cosine head for C classes."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from margin_bench.data.loading import normalise
 from margin_bench.errors import ConfigError, DataError, nearest
 
 IMAGENET_CLASSES = 1000
+COUNTER = "num_batches_tracked"  # of batch normalisation; older files do not have it, and it weighs nothing
 
 
 class CosineHead(nn.Linear):
@@ -115,7 +117,7 @@ def _torchvision_model(name: str, num_classes: int, pretrained: bool, options: d
         model: nn.Module = torchvision.models.get_model(
             name, weights="IMAGENET1K_V1" if pretrained else None, **options
         )
-    except OSError as error:
+    except (OSError, KeyError) as error:  # no network, or no IMAGENET1K_V1 weights of this model
         raise _no_weights("torchvision", name, error) from error
     _replace_torchvision_head(model, num_classes)
     return model
@@ -152,17 +154,24 @@ def _path_of(model: nn.Module, part: nn.Module) -> str:
 
 def _load_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
     """Loads everything but the head, of which the file may hold another one or none."""
+    state = {_current_name(name): tensor for name, tensor in state.items()}
     head = f"{_path_of(model, head_of(model))}."
     wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(head)}
     wrong = [name for name in state if name not in wanted and not name.startswith(head)]
-    wrong += [name for name, tensor in wanted.items() if name not in state or state[name].shape != tensor.shape]
+    missing = [name for name in wanted if name not in state and not name.endswith(COUNTER)]
+    wrong += missing + [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
     if wrong:
         names = ", ".join(sorted(wrong)[:3])
         raise DataError(
             f"{source} does not fit the backbone: {len(wrong)} tensors missing, unknown or misshapen ({names}).\n"
             "Give weights of this very model, or change backbone.name or backbone.options."
         )
-    model.load_state_dict({name: state[name] for name in wanted}, strict=False)
+    model.load_state_dict({name: state[name] for name in wanted if name in state}, strict=False)
+
+
+def _current_name(name: str) -> str:
+    """The name of a tensor in torchvision's models of today: its DenseNet files still have `norm.1` for `norm1`."""
+    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", name)
 
 
 def _no_weights(library: str, name: str, cause: object) -> DataError:

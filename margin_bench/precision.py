@@ -5,6 +5,7 @@ import contextlib
 import torch
 
 from margin_bench.errors import ConfigError
+from margin_bench.hardware import cpu_entry
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -25,8 +26,7 @@ def resolve_precision(name: str) -> str:
 def _has_bf16() -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+    return bool({"avx512_bf16", "amx_bf16"} & set(cpu_entry("flags").split()))
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:

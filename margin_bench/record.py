@@ -14,6 +14,7 @@ from typing import Any
 
 from margin_bench.errors import CheckpointError
 from margin_bench.files import sha256, write_atomic
+from margin_bench.hardware import cpu_entry, usable_cores
 
 SCHEMA = 1
 RECORD = "record.json"
@@ -91,8 +92,8 @@ def environment() -> dict[str, Any]:
         "versions": _versions(),
         "commit": _commit(_REPOSITORY),
         "hardware": {
-            "cpu": _cpu_name(),
-            "cores": _num_cores(),
+            "cpu": cpu_entry("model name") or platform.processor() or platform.machine(),
+            "cores": usable_cores(),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
             "gpus": _gpu_names(),
         },
@@ -135,22 +136,6 @@ def _commit(repository: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip()
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _num_cores() -> int:
-    """Cores that this process may use, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _gpu_names() -> list[str]:

@@ -8,11 +8,11 @@ from types import FrameType
 from margin_bench.errors import StoppedError
 
 PREEMPTED, INTERRUPTED = 75, 130
-EXIT_CODES = {signal.SIGTERM: PREEMPTED, signal.SIGINT: INTERRUPTED}
+EXIT_CODES = {signal.SIGTERM: PREEMPTED, signal.SIGHUP: PREEMPTED, signal.SIGINT: INTERRUPTED}
 
 
 class StopRequest:
-    """The exit code that a SIGTERM or SIGINT asks for; 0 as long as none has come."""
+    """The exit code that a SIGTERM, SIGHUP or SIGINT asks for; 0 as long as none has come."""
 
     exit_code = 0
 
@@ -22,9 +22,11 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Notes SIGTERM and SIGINT for the time of the block, instead of ending the process."""
+    """Notes SIGTERM, SIGHUP and SIGINT for the time of the block, instead of ending the process."""
     request = StopRequest()
-    before = {number: signal.signal(number, request.receive) for number in EXIT_CODES}
+    # Under nohup, SIGHUP is ignored, and stays so.
+    numbers = [number for number in EXIT_CODES if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, request.receive) for number in numbers}
     try:
         yield request
     finally:

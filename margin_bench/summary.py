@@ -1,4 +1,4 @@
-"""The scores of a run in one line. Imports no torch, so that a finished run is shown at once."""
+"""The scores of a run in one line."""
 
 from pathlib import Path
 from typing import Any

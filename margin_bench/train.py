@@ -111,9 +111,8 @@ class Trainer:
         return 0
 
     def check_finite(self) -> None:
-        """Raises RunError if a parameter is not finite: such a state is not to be saved."""
-        finite = torch.stack([parameter.isfinite().all() for parameter in self.model.parameters()]).all()
-        if not finite:
+        """Raises RunError if a weight or a running statistic is not finite: such a state is not to be saved."""
+        if not torch.stack([tensor.isfinite().all() for tensor in self.model.state_dict().values()]).all():
             raise self._not_finite(math.nan, self.run_state.step - 1)
 
     def summary(self) -> dict[str, float]:

@@ -37,5 +37,9 @@ def test_what_cannot_be_built_is_a_mistake_of_the_configuration(group, said):
 
 def test_a_saved_configuration_builds_only_what_is_ours():
     refuse_foreign_targets({"loss": {"_target_": "margin_bench.losses.TwoWayLoss"}, "epochs": 1}, "record")
-    with pytest.raises(ConfigError, match=r"os\.system"):
-        refuse_foreign_targets({"a": {"b": {"_target_": "os.system"}}}, "record")
+
+
+@pytest.mark.parametrize("target", ["os.system", "margin_bench.files.os.system", "margin_bench.run.torch.load"])
+def test_a_saved_configuration_reaches_nothing_else_not_even_through_our_modules(target):
+    with pytest.raises(ConfigError, match=rf"{target}.*not part of margin-bench"):
+        refuse_foreign_targets({"a": {"b": {"_target_": target}}}, "record")

@@ -54,6 +54,19 @@ def test_the_name_is_readable():
     assert run_id(config("seed=3", "loss.way=class")).startswith("digits-test_resnet-twoway-class-seed3-")
 
 
+@pytest.mark.parametrize(
+    ("override", "start"),
+    [
+        ("dataset.name=../../x", ".._.._x-test_resnet-twoway-"),
+        ("dataset.name=..", "__-test_resnet-"),
+        ("backbone.name=a/b", "digits-a_b-twoway-"),
+        ("loss.name='a b\u00e9'", "digits-test_resnet-a_b_-both-"),
+    ],
+)
+def test_the_name_is_a_file_name_whatever_the_parts_are(override, start):
+    assert run_id(config(override)).startswith(start)
+
+
 def test_weights_count_by_content_not_by_path(tmp_path):
     for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
         (tmp_path / name).write_bytes(content)

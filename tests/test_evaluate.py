@@ -33,7 +33,7 @@ def scores_of(model, split, batch_size, stop=None):
     batches = make_test_loader(
         split, Scenes(), batch_size=batch_size, rank=0, world_size=1, workers=0, pin_memory=False
     )
-    return predict(model, batches, len(split), batch_size, World(), stop or StopRequest())
+    return predict(model, batches, split.targets.shape, batch_size, World(), stop or StopRequest())
 
 
 def test_each_image_is_scored_once_in_its_place_whatever_the_batch(model, split):

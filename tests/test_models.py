@@ -1,5 +1,7 @@
 """Backbones of both libraries, their heads, and where their weights come from."""
 
+import re
+
 import pytest
 import safetensors.torch
 import timm
@@ -144,3 +146,19 @@ def test_a_cosine_head_takes_no_weights_of_the_head_in_a_file(tmp_path):
     safetensors.torch.save_file(source.state_dict(), tmp_path / "resnet.safetensors")
     model = build_model("timm", "test_resnet", 5, weights=tmp_path / "resnet.safetensors", head="cosine", scale=16.0)
     assert torch.equal(model.conv1[0].weight, source.conv1[0].weight)
+
+
+def test_files_of_older_versions_fit(tmp_path):
+    """torchvision's DenseNet files name layers `norm.1`, and the oldest have no counters of batch normalisation."""
+    source = torchvision.models.densenet121()
+    old = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name): tensor
+        for name, tensor in source.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, tmp_path / "densenet121.pth")
+    model = build_model("torchvision", "densenet121", 5, weights=tmp_path / "densenet121.pth")
+    loaded = model.state_dict()
+    for name, tensor in source.state_dict().items():
+        assert name.startswith("classifier.") or torch.equal(loaded[name], tensor), name

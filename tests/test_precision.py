@@ -15,11 +15,13 @@ def no_gpu(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({"avx512_bf16": False}, "fp32"), ({}, "fp32")],
+    ("flags", "expected"),
+    [("avx2 avx512_bf16", "bf16"), ("amx_bf16 amx_tile", "bf16"), ("avx2 avx512f", "fp32"), ("", "fp32")],
 )
-def test_auto_asks_the_processor(monkeypatch, capabilities, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+def test_auto_asks_the_processor(monkeypatch, tmp_path, flags, expected):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\nmodel name\t: X\nflags\t\t: {flags}\n")
+    monkeypatch.setattr("margin_bench.hardware.CPUINFO", cpuinfo)
     assert resolve_precision("auto") == expected
 
 

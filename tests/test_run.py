@@ -5,15 +5,18 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from kill_and_resume import finish, kill_and_resume
-from tiny_run import is_saving, read_record, read_result, start, train
+from tiny_run import TINY, is_saving, read_record, read_result, start, train
 
 from margin_bench.cli import main
+from margin_bench.config import configs_dir
 from margin_bench.metrics import map_class, map_sample
 from margin_bench.record import write_record
 
@@ -167,7 +170,7 @@ def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys
     ("overrides", "exit_code", "said"),
     [
         (["runs_dir={tmp}/file/runs"], 4, "Not a directory"),
-        (["-m", "seed=0,1", "runs_dir={tmp}/file/runs"], 4, "Give a writable folder as runs_dir=DIR"),
+        (["-m", "seed=0,1", "runs_dir={tmp}/file/runs"], 4, "Give a writable runs_dir=DIR"),
         (["backbone.weights={tmp}/missing.safetensors"], 3, "cannot be read"),
         (["backbone=timm", "backbone.name=test_resnett"], 2, "did you mean test_resnet"),
         (["tracker=wandb", "batch_size=48"], 2, "bucket_size=64 does not divide batch_size=48"),
@@ -244,5 +247,98 @@ def test_a_tracker_gets_every_epoch(tmp_path):
 
 
 def test_every_experiment_runs(tmp_path):
-    for path in Path("configs/experiment").glob("*.yaml"):
-        assert train(tmp_path / path.stem, f"experiment={path.stem}", "epochs=1") == 0
+    names = [path.stem for path in (configs_dir() / "experiment").glob("*.yaml")]
+    assert names
+    for name in names:
+        assert train(tmp_path / name, f"experiment={name}", "epochs=1") == 0
+
+
+def test_a_sweep_again_runs_only_what_is_not_finished(tmp_path):
+    assert train(tmp_path, "-m", "seed=0,1", "epochs=1") == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*")}
+    assert len(before) > 2
+    assert train(tmp_path, "-m", "seed=0,1", "epochs=1") == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*")} == before
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_whole_sweep(tmp_path, number, exit_code):
+    sweep = start(tmp_path, "-m", "seed=0,1", "epochs=300", "evaluate_every=300")
+    wait_until(lambda: list(tmp_path.glob("*/checkpoints/*.pt")))
+    sweep.send_signal(number)
+    _, said = sweep.communicate(timeout=60)
+    assert sweep.returncode == exit_code
+    assert "Traceback" not in said
+    assert read_record(tmp_path)["status"] == "stopped"  # the one run that was begun
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_stops_two_processes_at_one_step(tmp_path, number, exit_code):
+    run = start(tmp_path, "devices=2", "epochs=300", "evaluate_every=300")
+    wait_until(lambda: list(tmp_path.glob("*/checkpoints/*.pt")))
+    os.killpg(run.pid, number)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == exit_code
+    assert "Traceback" not in said
+    assert read_record(tmp_path)["status"] == "stopped"
+
+
+def test_torchrun_starts_a_run_as_well(tmp_path, capsys):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "margin_bench", "train", *TINY, f"runs_dir={tmp_path}", "epochs=1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("mAP@class") == 1
+    assert read_record(tmp_path)["num_processes"] == 2
+
+
+def test_weights_that_diverge_in_the_last_step_of_an_epoch_end_the_run_with_5(tmp_path, capsys):
+    assert train(tmp_path, "optim.head_lr=1e30", "optim.backbone_lr=1e30", "dataset.num_train=64", "epochs=1") == 5
+    assert "Lower optim.head_lr" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/checkpoints/*.pt"))
+
+
+@pytest.mark.parametrize(
+    ("test_split", "said"),
+    [
+        ("Split(images, targets, ('b', 'a'))", "the classes of the splits of dataset=mine differ: a and b"),
+        ("Split(images, targets, ('a', 'b', 'c'))", "3"),
+        ("Split(images[:3], targets, ('a', 'b'))", "3"),
+        ("Split(images, targets * 0, ('a', 'b'))", "holds no positive"),
+    ],
+)
+def test_splits_that_do_not_fit_are_refused_before_training(tmp_path, monkeypatch, capsys, test_split, said):
+    (tmp_path / "misfit_data.py").write_text(
+        "import numpy as np\n"
+        "from margin_bench.data.split import Split\n"
+        "def load(split):\n"
+        "    images = np.zeros((4, 64, 64, 3), np.uint8)\n"
+        "    targets = np.array([[1, 0]] * 4, np.int8)\n"
+        f"    return Split(images, targets, ('a', 'b')) if split == 'train' else {test_split}\n"
+    )
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "mine.yaml").write_text("name: mine\n_target_: misfit_data.load\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "misfit_data", raising=False)
+    mine = ["--config-dir", str(tmp_path), "dataset=mine", "backbone=digits", "transforms=scenes", "precision=fp32"]
+    assert main(["train", *mine, f"runs_dir={tmp_path}/runs", "epochs=1"]) == 3
+    message = capsys.readouterr().err
+    assert said in message
+    assert "Traceback" not in message
+
+
+def test_weights_that_are_not_those_of_the_record_are_not_scored(finished_run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    weights = copy / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert main(["evaluate", f"run={copy}"]) == 4
+    assert "another SHA-256" in capsys.readouterr().err
+    weights.unlink()
+    assert main(["evaluate", f"run={copy}"]) == 4
+
+
+def test_more_processes_than_test_samples(tmp_path):
+    run = start(tmp_path, "devices=2", "dataset.num_test=1", "epochs=1")
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 0, said

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -263,9 +264,16 @@ def test_a_broken_image_raises_its_own_plain_error(split_of_files: Split, worker
     assert len(str(error.value).splitlines()) <= 3
 
 
+def slow(image: Any, rng: np.random.Generator | None) -> torch.Tensor:
+    """As slow as reading a photograph: a worker that dies in between holds no lock."""
+    time.sleep(0.02)
+    return noisy(image, rng)
+
+
 def test_a_killed_worker_is_named_with_its_signal(split: Split) -> None:
     of_other_tests = set(worker_ids())
-    batches = iter(loader_for_test(split, batch_size=1, workers=2))
+    loader = loading.test_loader(split, slow, batch_size=1, rank=0, world_size=1, workers=2, pin_memory=False)
+    batches = iter(loader)
     next(batches)
     os.kill((set(worker_ids()) - of_other_tests).pop(), signal.SIGKILL)
     with pytest.raises(RunError, match="worker was killed by SIGKILL") as error:

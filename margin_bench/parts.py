@@ -1,0 +1,131 @@
+"""The parts that a checked configuration names: splits, model, loss, loaders, trainer."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from margin_bench.buckets import BatchLayout
+from margin_bench.build import build, takes
+from margin_bench.config import BackboneConfig, TrainConfig
+from margin_bench.data.loading import BatchLoader, TrainSampler, num_steps, test_loader, train_loader
+from margin_bench.data.split import Split
+from margin_bench.distributed import World
+from margin_bench.errors import DataError
+from margin_bench.hardware import usable_cores
+from margin_bench.models import build_model, head_of
+from margin_bench.optim import build_optimizer
+from margin_bench.targets import check_targets, class_frequencies, positives
+from margin_bench.train import Trainer
+
+
+def load_split(dataset: dict[str, Any], name: str) -> Split:
+    """The `train` or `test` split of a data set, checked.
+
+    Raises:
+        DataError: its images, targets and class names do not fit together, or it holds no positive.
+    """
+    split: Split = build(dataset, split=name)
+    check_targets(split.targets, shape=(len(split.images), len(split.class_names)))
+    if not positives(split.targets).any():
+        raise DataError(f"the {name} split of dataset={dataset['name']} holds no positive; check what it is made from")
+    return split
+
+
+def load_splits(dataset: dict[str, Any]) -> tuple[Split, Split]:
+    """The train and the test split.
+
+    Raises:
+        DataError: as `load_split`, or their classes differ.
+    """
+    train, test = load_split(dataset, "train"), load_split(dataset, "test")
+    if train.class_names != test.class_names:
+        pairs = zip(train.class_names, test.class_names, strict=False)
+        differing = next((f"{a} and {b}" for a, b in pairs if a != b), "their numbers")
+        raise DataError(
+            f"the classes of the splits of dataset={dataset['name']} differ: {differing}\n"
+            "Give both the same classes in the same order."
+        )
+    return train, test
+
+
+def model_of(backbone: BackboneConfig, num_classes: int, pretrained: bool) -> nn.Module:
+    """The backbone with its head; `pretrained` as the configuration says, else from random weights."""
+    return build_model(
+        backbone.library,
+        backbone.name,
+        num_classes,
+        pretrained=pretrained and backbone.pretrained,
+        weights=backbone.weights if pretrained else None,
+        options=backbone.options,
+        head=backbone.head,
+        scale=backbone.scale,
+        learn_scale=backbone.learn_scale,
+    )
+
+
+def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss; one that asks for the class frequencies gets those of the training targets."""
+    more = {}
+    if takes(loss, "class_frequencies"):
+        more["class_frequencies"] = torch.from_numpy(class_frequencies(split.targets))
+    built: Callable[[Tensor, Tensor], Tensor] = build(loss, **more)
+    return built.to(device) if isinstance(built, nn.Module) else built
+
+
+def evaluation_batches(config: TrainConfig, split: Split, world: World) -> BatchLoader:
+    """This process's share of a split, in batches of a microbatch."""
+    return test_loader(
+        split,
+        build(config.transforms),
+        batch_size=config.microbatch_size,
+        rank=world.rank,
+        world_size=world.size,
+        workers=_num_workers(config.workers, split, world),
+        pin_memory=world.device.type == "cuda",
+    )
+
+
+def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
+    """All that trains, at its start."""
+    torch.manual_seed(config.seed)
+    model = model_of(config.backbone, len(split.class_names), pretrained=True).to(world.device)
+    sampler = TrainSampler(
+        num_samples=len(split),
+        seed=config.seed,
+        batch_size=config.batch_size,
+        microbatch_size=config.microbatch_size,
+        rank=world.rank,
+        world_size=world.size,
+    )
+    return Trainer(
+        model=model,
+        optimizer=build_optimizer(model, head_of(model).parameters(), **dataclasses.asdict(config.optim)),
+        loss=loss_of(config.loss, split, world.device),
+        batches=train_loader(
+            split,
+            build(config.transforms),
+            sampler,
+            workers=_num_workers(config.workers, split, world),
+            pin_memory=world.device.type == "cuda",
+        ),
+        sampler=sampler,
+        layout=BatchLayout(
+            config.batch_size, config.bucket_size, config.microbatch_size, rank=world.rank, world_size=world.size
+        ),
+        world=world,
+        precision=config.precision,
+        seed=config.seed,
+        epochs=config.epochs,
+        steps_per_epoch=num_steps(len(split), config.batch_size),
+    )
+
+
+def _num_workers(workers: int | None, split: Split, world: World) -> int:
+    """Loader processes: as configured, or one per core for image files and none for images in memory."""
+    if workers is not None:
+        return workers
+    return 0 if isinstance(split.images, np.ndarray) else max(1, usable_cores() // world.size)
