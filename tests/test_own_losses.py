@@ -1,7 +1,5 @@
 """Losses from a user's own package, through the command line."""
 
-import sys
-
 import pytest
 from tiny_run import read_record, train
 
@@ -36,15 +34,14 @@ def mean_gap(logits, targets, dim, *, margin):
 
 @pytest.fixture
 def runs_dir(tmp_path, monkeypatch):
-    """Where runs go; `my_package` can be imported."""
-    (tmp_path / "my_package.py").write_text(PACKAGE)
+    """Where runs go; `my_losses` can be imported."""
+    (tmp_path / "my_losses.py").write_text(PACKAGE)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "my_package", raising=False)
     return tmp_path / "runs"
 
 
 def test_a_whole_loss(runs_dir):
-    own = ["loss=own", "loss.name=cubed", "loss._target_=my_package.Cubed", "+loss.factor=2.0"]
+    own = ["loss=own", "loss.name=cubed", "loss._target_=my_losses.Cubed", "+loss.factor=2.0"]
     assert train(runs_dir, "epochs=1", *own) == 0
     record = read_record(runs_dir)
     assert record["status"] == "finished"
@@ -55,7 +52,7 @@ def test_a_whole_loss(runs_dir):
 
 @pytest.mark.parametrize("way", ["class", "both"])
 def test_a_criterion_in_any_way(runs_dir, way):
-    own = ["loss=criterion", "loss.function=my_package.mean_gap", "+loss.parameters.margin=0.5", f"loss.way={way}"]
+    own = ["loss=criterion", "loss.function=my_losses.mean_gap", "+loss.parameters.margin=0.5", f"loss.way={way}"]
     assert train(runs_dir, "epochs=1", *own) == 0
     record = read_record(runs_dir)
     assert record["status"] == "finished"
@@ -64,7 +61,7 @@ def test_a_criterion_in_any_way(runs_dir, way):
 
 def test_a_file_of_ones_own_beside_the_package(runs_dir, tmp_path):
     (tmp_path / "configs" / "loss").mkdir(parents=True)
-    (tmp_path / "configs" / "loss" / "cubed.yaml").write_text("name: cubed\n_target_: my_package.Cubed\nfactor: 1.0\n")
+    (tmp_path / "configs" / "loss" / "cubed.yaml").write_text("name: cubed\n_target_: my_losses.Cubed\nfactor: 1.0\n")
     own = ["--config-dir", str(tmp_path / "configs"), "loss=cubed", "loss.factor=3.0"]
     assert train(runs_dir, "epochs=1", *own) == 0
     assert read_record(runs_dir)["config"]["loss"]["factor"] == 3.0
@@ -73,10 +70,10 @@ def test_a_file_of_ones_own_beside_the_package(runs_dir, tmp_path):
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        (["loss=own", "loss._target_=my_package.Missing"], "_target_=my_package.Missing cannot be imported"),
-        (["loss=own", "loss._target_=my_package.Cubed"], "argument: 'factor'"),
-        (["loss=criterion", "loss.function=my_package.missing"], "function=my_package.missing cannot be imported"),
-        (["loss=criterion", "loss.function=my_package.mean_gap"], "argument: 'margin'"),
+        (["loss=own", "loss._target_=my_losses.Missing"], "_target_=my_losses.Missing cannot be imported"),
+        (["loss=own", "loss._target_=my_losses.Cubed"], "argument: 'factor'"),
+        (["loss=criterion", "loss.function=my_losses.missing"], "function=my_losses.missing cannot be imported"),
+        (["loss=criterion", "loss.function=my_losses.mean_gap"], "argument: 'margin'"),
     ],
 )
 def test_a_mistake_is_one_of_the_configuration(runs_dir, own, said, capfd):
