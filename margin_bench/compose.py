@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 from margin_bench.config import RELATED, configs_dir, leaves, mistakes_in, register_resolvers
 from margin_bench.errors import ConfigError, nearest

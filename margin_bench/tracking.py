@@ -1,6 +1,5 @@
 """What a run shows and tells while it goes on: the history file, the line of progress, W&B and TensorBoard."""
 
-import importlib.metadata
 import json
 import logging
 import os
@@ -14,7 +13,6 @@ from typing import Any, Protocol, SupportsFloat, TextIO
 
 from tqdm import tqdm
 
-from margin_bench.errors import ConfigError
 from margin_bench.files import write_atomic
 
 logger = logging.getLogger(__name__)
@@ -225,32 +223,19 @@ class TensorboardBackend:
 
 
 def make_tracker(name: str, run_dir: Path, run_id: str, config: dict[str, Any]) -> Tracker:
-    """A tracker by its name in the configuration: none, wandb or tensorboard.
+    """A tracker by its name in the configuration.
 
     Args:
-        name: which one.
+        name: none, wandb or tensorboard; the configuration is checked for its package before.
         run_dir: where it keeps its files.
         run_id: what W&B calls the run.
         config: what W&B shows beside the values.
-
-    Raises:
-        ConfigError: there is no such tracker, or its package is not installed.
     """
     backends: dict[str, Callable[[], Backend]] = {
         "wandb": partial(WandbBackend, run_dir, run_id, config),
         "tensorboard": partial(TensorboardBackend, run_dir),
     }
-    if name == "none":
-        return Tracker(None)
-    if name not in backends:
-        raise ConfigError(f"Expected tracker=none, {' or '.join(backends)}, got tracker={name}.")
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ConfigError(
-            f"tracker={name} needs a package that is not installed.\nInstall it: pip install 'margin-bench[{name}]'"
-        ) from error
-    return Tracker(backends[name])
+    return Tracker(backends[name] if name != "none" else None)
 
 
 def _silence(stream: TextIO) -> None:

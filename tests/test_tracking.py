@@ -1,4 +1,3 @@
-import importlib.metadata
 import io
 import json
 import os
@@ -14,7 +13,6 @@ import wandb
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from margin_bench import tracking
-from margin_bench.errors import ConfigError
 from margin_bench.tracking import Progress, Tracker, make_tracker, say, write_history
 
 
@@ -221,21 +219,6 @@ def test_no_tracker_does_nothing(tmp_path: Path) -> None:
     tracker.log({"map_class": 0.5}, 1)
     tracker.close()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_tracker_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Expected tracker=none, wandb or tensorboard, got tracker=mlflow"):
-        make_tracker("mlflow", tmp_path, "run", {})
-
-
-@pytest.mark.parametrize("name", ["wandb", "tensorboard"])
-def test_a_missing_package_is_told_with_the_command(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(package: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(package)
-
-    monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(ConfigError, match=rf"pip install 'margin-bench\[{name}\]'"):
-        make_tracker(name, tmp_path, "run", {})
 
 
 def test_tensorboard_keeps_the_values_of_a_resumed_run(tmp_path: Path) -> None:
