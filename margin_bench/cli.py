@@ -143,7 +143,8 @@ def _outer_processes() -> int | None:
 
 def _train(config: "DictConfig") -> None:
     """Trains a run, or shows it if it is finished; only then is it worth importing what trains."""
-    from margin_bench.config import run_id, typed
+    from margin_bench.config import typed
+    from margin_bench.identity import run_id
     from margin_bench.precision import resolve_precision
     from margin_bench.record import FINISHED, read_record
     from margin_bench.summary import print_result

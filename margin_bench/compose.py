@@ -18,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from margin_bench.config import RELATED, configs_dir, leaves, mistakes_in, register_resolvers
+from margin_bench.checks import RELATED, mistakes_in
+from margin_bench.config import configs_dir, leaves, register_resolvers
 from margin_bench.errors import ConfigError, nearest
 
 # What Hydra raises at choices of groups that do not compose.

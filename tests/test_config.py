@@ -1,15 +1,13 @@
-"""The identity of a run: what decides its result, and nothing else."""
+"""The configurations that the YAML files make."""
 
 import dataclasses
-import subprocess
-import sys
 
 import pytest
 from hydra import compose, initialize_config_dir
 
 from margin_bench.compose import check
-from margin_bench.config import configs_dir, register_resolvers, run_id, typed
-from margin_bench.errors import ConfigError, DataError
+from margin_bench.config import configs_dir, register_resolvers, typed
+from margin_bench.errors import ConfigError
 
 
 def config(*overrides):
@@ -32,63 +30,6 @@ def test_the_papers_protocol_is_what_coco_trains_by():
     }
     loss = {key: coco.loss[key] for key in ("positive_temperature", "negative_temperature", "way", "logit_bias")}
     assert loss == {"positive_temperature": 4.0, "negative_temperature": 1.0, "way": "both", "logit_bias": 0.0}
-
-
-@pytest.mark.parametrize(
-    "override",
-    ["workers=3", "devices=4", "runs_dir=/elsewhere", "tracker=wandb", "dataset.root=/data", "evaluate_every=2"],
-)
-def test_what_cannot_change_the_result_is_no_part_of_the_identity(override):
-    assert run_id(config(override)) == run_id(config())
-
-
-@pytest.mark.parametrize(
-    "override",
-    ["seed=1", "loss.way=class", "epochs=3", "microbatch_size=64", "precision=bf16", "dataset.num_train=1000"],
-)
-def test_what_can_change_the_result_is(override):
-    assert run_id(config(override)) != run_id(config())
-
-
-def test_the_name_is_readable():
-    assert run_id(config("seed=3", "loss.way=class")).startswith("digits-test_resnet-twoway-class-seed3-")
-
-
-@pytest.mark.parametrize(
-    ("override", "start"),
-    [
-        ("dataset.name=../../x", ".._.._x-test_resnet-twoway-"),
-        ("dataset.name=..", "__-test_resnet-"),
-        ("backbone.name=a/b", "digits-a_b-twoway-"),
-        ("loss.name='a b\u00e9'", "digits-test_resnet-a_b_-both-"),
-    ],
-)
-def test_the_name_is_a_file_name_whatever_the_parts_are(override, start):
-    assert run_id(config(override)).startswith(start)
-
-
-def test_weights_count_by_content_not_by_path(tmp_path):
-    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
-        (tmp_path / name).write_bytes(content)
-    a, b, c = (run_id(config(f"backbone.weights={tmp_path / name}")) for name in "abc")
-    assert a == b
-    assert a != c
-    with pytest.raises(DataError, match="cannot be read"):
-        run_id(config(f"backbone.weights={tmp_path / 'missing'}"))
-
-
-def test_the_identity_is_the_same_in_every_process():
-    overrides = ["precision=fp32", "seed=1"]
-    code = (
-        "from hydra import compose, initialize_config_dir\n"
-        "from margin_bench.config import *\n"
-        "register_resolvers()\n"
-        "with initialize_config_dir(str(configs_dir()), version_base='1.3'):\n"
-        f"    print(run_id(typed('train', compose('train', {overrides}))))\n"
-        "import sys; assert 'torch' not in sys.modules"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.strip() == run_id(config(*overrides))
 
 
 @pytest.mark.parametrize("loss", ["circle", "arcface", "cosface", "triplet", "contrastive"])
