@@ -1,0 +1,71 @@
+"""A finished run scored again, and what is not scored."""
+
+import shutil
+import sys
+
+from tiny_run import read_record
+
+from margin_bench.cli import main
+from margin_bench.record import write_record
+
+
+def test_evaluate_finds_the_scores_of_the_record(finished_run, capsys):
+    metrics = read_record(finished_run.parent)["metrics"]
+    expected = f"mAP@class {100 * metrics['map_class']:.2f}   mAP@sample {100 * metrics['map_sample']:.2f}"
+    assert main(["evaluate", f"run={finished_run}"]) == 0
+    assert expected in capsys.readouterr().out
+    assert main(["evaluate", f"run={finished_run.name}", f"runs_dir={finished_run.parent}", "weights=best"]) == 0
+    assert "best epoch" in capsys.readouterr().out
+    assert main(["evaluate", f"run={finished_run}", "split=train"]) == 0
+    assert expected not in capsys.readouterr().out
+
+
+def test_evaluate_refuses_what_is_no_finished_run_of_ours(finished_run, tmp_path, capsys):
+    assert main(["evaluate", f"run={tmp_path}"]) == 4
+    assert "no finished run (no record)" in capsys.readouterr().err
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    path = copy / "record.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    assert main(["evaluate", f"run={copy}"]) == 4
+    assert "was changed" in capsys.readouterr().err
+    record = read_record(finished_run.parent)
+    record["config"]["dataset"]["_target_"] = "os.system"
+    write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
+    assert main(["evaluate", f"run={copy}"]) == 2
+    assert "os.system" in capsys.readouterr().err
+
+
+def test_weights_that_are_not_those_of_the_record_are_not_scored(finished_run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    weights = copy / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert main(["evaluate", f"run={copy}"]) == 4
+    assert "another SHA-256" in capsys.readouterr().err
+    weights.unlink()
+    assert main(["evaluate", f"run={copy}"]) == 4
+
+
+def test_a_run_on_a_data_set_of_the_users_own_is_scored_only_if_they_trust_it(tmp_path, monkeypatch, capsys):
+    (tmp_path / "striped_data.py").write_text(
+        "import numpy as np\n"
+        "from margin_bench.data.split import Split\n"
+        "def load(split):\n"
+        "    targets = np.eye(2, dtype=np.int8)[np.arange(8) % 2]\n"
+        "    images = np.zeros((8, 64, 64, 3), np.uint8)\n"
+        "    images[:, :, ::2] = 200 * targets[:, :1, None, None].astype(np.uint8)\n"
+        "    return Split(images, targets, ('stripes', 'none'))\n"
+    )
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "striped.yaml").write_text("name: striped\n_target_: striped_data.load\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "striped_data", raising=False)
+    overrides = ["dataset=striped", "backbone=digits", "transforms=scenes", "epochs=1", "batch_size=8"]
+    sizes = ["bucket_size=8", "microbatch_size=8", f"runs_dir={tmp_path}/runs"]
+    assert main(["train", "--config-dir", str(tmp_path), *overrides, *sizes]) == 0
+    (run_dir,) = (tmp_path / "runs").iterdir()
+    assert main(["evaluate", f"run={run_dir}"]) == 2
+    assert "trust=true" in capsys.readouterr().err
+    assert main(["evaluate", f"run={run_dir}", "trust=true"]) == 0
+    assert "mAP@class" in capsys.readouterr().out
