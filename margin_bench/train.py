@@ -149,7 +149,7 @@ class Trainer:
     def _forward(self, images: Tensor, step: int, number: int) -> Tensor:
         """Float32 logits. Randomness in the model, dropout say, is a function of the run's seed and the microbatch."""
         entropy = np.random.SeedSequence(self.seed, spawn_key=(self.run_state.epoch, step, number))
-        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+        seed_generators(int(entropy.generate_state(1, np.uint64)[0]), self.world.device)
         with autocast(self.precision, self.world.device):
             return self.model(images).float()  # type: ignore[no-any-return]
 
@@ -162,3 +162,10 @@ class Trainer:
 
 def _mean_loss(statistics: list[float]) -> float:
     return statistics[0] / statistics[1]
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """As `torch.manual_seed`, which without a GPU takes milliseconds to note the seed for one that might come."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

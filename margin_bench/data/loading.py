@@ -243,12 +243,13 @@ def normalise(images: Tensor) -> Tensor:
     if images.dtype != torch.uint8:
         raise ValueError(f"Expected images of dtype uint8 or float32 from the transform, got {images.dtype}.")
     mean, std = _mean_and_std(images.device)
-    return images.float().div_(255).sub_(mean).div_(std)
+    return images.float().sub_(mean).div_(std)
 
 
 @cache
 def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
-    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    """Of the RGB channels on the scale 0 to 255: float32 (3, 1, 1) each."""
+    mean, std = (255 * torch.tensor(values, device=device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return mean, std
 
 
