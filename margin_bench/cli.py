@@ -86,6 +86,10 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
     parsed, unknown = get_args_parser().parse_known_intermixed_args(arguments)
     if unknown:
         raise ConfigError(f"unknown option {unknown[0]}\nmargin-bench {command} --help lists the options")
+    if parsed.config_dir and not Path(parsed.config_dir).is_dir():
+        raise ConfigError(
+            f"--config-dir {parsed.config_dir} is no folder; give the one that holds loss/, dataset/, ..."
+        )
     if not (parsed.help or parsed.hydra_help or parsed.info or parsed.shell_completion):
         check(command, parsed.overrides, parsed.config_dir, _outer_processes())
     register_resolvers()
@@ -148,6 +152,7 @@ def _train(config: "DictConfig") -> None:
     from margin_bench.precision import resolve_precision
     from margin_bench.record import FINISHED, read_record
     from margin_bench.summary import print_result
+    from margin_bench.tracking import say
 
     checked = typed("train", config)
     checked.precision = resolve_precision(checked.precision)
@@ -155,6 +160,7 @@ def _train(config: "DictConfig") -> None:
     record = read_record(run_dir)
     if record is not None and record["status"] == FINISHED:
         if os.environ.get("RANK", "0") == "0":
+            say("this run is finished already", sys.stderr)
             print_result(record, run_dir)
         return
     from margin_bench.run import train

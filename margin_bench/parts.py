@@ -29,7 +29,18 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
         DataError: its images, targets and class names do not fit together, or it holds no positive.
     """
     split: Split = build(dataset, split=name)
-    check_targets(split.targets, shape=(len(split.images), len(split.class_names)))
+    check_targets(split.targets)
+    num_images, num_classes = len(split.images), len(split.class_names)
+    if split.targets.shape != (num_images, num_classes):
+        raise DataError(
+            f"the {name} split of dataset={dataset['name']} has {num_images} images and {num_classes} class names,\n"
+            f"but targets of shape {split.targets.shape}; give one row per image and one column per class"
+        )
+    if isinstance(split.images, np.ndarray) and (split.images.dtype != np.uint8 or split.images.shape[3:] != (3,)):
+        raise DataError(
+            f"the {name} split of dataset={dataset['name']} has images {split.images.dtype} {split.images.shape};\n"
+            "give uint8 (N, H, W, 3), RGB, or a list of image files"
+        )
     if not positives(split.targets).any():
         raise DataError(f"the {name} split of dataset={dataset['name']} holds no positive; check what it is made from")
     return split

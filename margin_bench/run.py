@@ -122,6 +122,8 @@ class _Run:
         steps_done = self.state.epoch * self.trainer.steps_per_epoch + self.state.step
         stream = sys.stderr if self.world.is_first else None
         progress = Progress(self.config.epochs, self.trainer.steps_per_epoch, stream, steps_done)
+        if steps_done:
+            progress.say(f"going on after epoch {self.state.epoch}, step {self.state.step}")
         if self.num_train < self.config.batch_size:
             progress.say(f"{self.num_train} training samples go round to fill a batch of {self.config.batch_size}")
         tracker = make_tracker(

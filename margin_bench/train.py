@@ -99,7 +99,7 @@ class Trainer:
             self.run_state.step = step + 1
             self.run_state.statistics = [a + b for a, b in zip(self.run_state.statistics, statistics, strict=True)]
             progress.step(
-                loss=_mean_loss(statistics),
+                loss=_mean_loss(self.run_state.statistics),
                 learning_rate=self.optimizer.param_groups[0]["lr"],
                 num_images=self.layout.batch_size,
             )

@@ -8,6 +8,7 @@ python=${PYTHON:-python3}
     exit 2
 }
 [ -x .venv/bin/python ] || "$python" -m venv .venv
+echo "Installing $1 and what it needs into .venv: several GB and some minutes at the first time" >&2
 # torch and torchvision must be the pair that the package index gives: a torch wheel from a local folder breaks torchvision.
 PIP_FIND_LINKS='' .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
 .venv/bin/python -c 'import torch, torchvision; torchvision.ops.nms' || {

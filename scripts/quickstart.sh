@@ -5,3 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install.sh .
 .venv/bin/margin-bench train "$@"
+echo "Next: source .venv/bin/activate, then margin-bench --help" >&2

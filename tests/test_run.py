@@ -274,8 +274,9 @@ def test_weights_that_diverge_in_the_last_step_of_an_epoch_end_the_run_with_5(tm
     ("test_split", "said"),
     [
         ("Split(images, targets, ('b', 'a'))", "the classes of the splits of dataset=mine differ: a and b"),
-        ("Split(images, targets, ('a', 'b', 'c'))", "3"),
-        ("Split(images[:3], targets, ('a', 'b'))", "3"),
+        ("Split(images, targets, ('a', 'b', 'c'))", "4 images and 3 class names"),
+        ("Split(images[:3], targets, ('a', 'b'))", "3 images and 2 class names"),
+        ("Split(images.astype(np.float32), targets, ('a', 'b'))", "images float32 (4, 64, 64, 3)"),
         ("Split(images, targets * 0, ('a', 'b'))", "holds no positive"),
     ],
 )
