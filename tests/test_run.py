@@ -27,7 +27,7 @@ LOSS_WITHOUT_PARAMETERS = [
 ]
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=120):
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends, "waited in vain"
@@ -104,7 +104,7 @@ def test_a_signal_saves_at_the_step_boundary_and_the_run_goes_on_from_there(unbr
     run = start(stopped, *LONGER)
     wait_until(lambda: is_saving(stopped) or list(stopped.glob("*/checkpoints/*.pt")))
     run.send_signal(number)
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=120)
     assert run.returncode == exit_code
     assert "the state is saved at epoch" in said
     assert "Traceback" not in said
@@ -154,7 +154,7 @@ def test_a_process_that_crashes_ends_the_run_with_5(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     overrides = ["devices=2", "loss._target_=crashing_package.Crashes", *LOSS_WITHOUT_PARAMETERS]
     run = start(tmp_path / "runs", *overrides)
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=120)
     assert run.returncode == 5
     assert "process 1 of the run ended first, with exit code 9" in said
 
@@ -238,7 +238,7 @@ def test_a_signal_ends_a_whole_sweep(tmp_path, number, exit_code):
     sweep = start(tmp_path, "-m", "seed=0,1", "epochs=300", "evaluate_every=300")
     wait_until(lambda: list(tmp_path.glob("*/checkpoints/*.pt")))
     sweep.send_signal(number)
-    _, said = sweep.communicate(timeout=60)
+    _, said = sweep.communicate(timeout=120)
     assert sweep.returncode == exit_code
     assert "Traceback" not in said
     assert read_record(tmp_path)["status"] == "stopped"  # the one run that was begun
@@ -249,7 +249,7 @@ def test_a_signal_stops_two_processes_at_one_step(tmp_path, number, exit_code):
     run = start(tmp_path, "devices=2", "epochs=300", "evaluate_every=300")
     wait_until(lambda: list(tmp_path.glob("*/checkpoints/*.pt")))
     os.killpg(run.pid, number)
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=120)
     assert run.returncode == exit_code
     assert "Traceback" not in said
     assert read_record(tmp_path)["status"] == "stopped"
@@ -302,5 +302,5 @@ def test_splits_that_do_not_fit_are_refused_before_training(tmp_path, monkeypatc
 
 def test_more_processes_than_test_samples(tmp_path):
     run = start(tmp_path, "devices=2", "dataset.num_test=1", "epochs=1")
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=120)
     assert run.returncode == 0, said
