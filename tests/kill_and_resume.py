@@ -14,7 +14,7 @@ from pathlib import Path
 from tiny_run import is_saving, read_result, start
 
 LONGEST_RUN = 120.0
-LONGEST_WAIT = 8.0
+LONGEST_WAIT = 6.0
 
 
 def kill_at(run: subprocess.Popen[str], seconds: float, in_save: bool, runs_dir: Path) -> bool:
