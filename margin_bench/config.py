@@ -59,10 +59,22 @@ class OptimConfig:
 
 
 @dataclass
+class QuirksConfig:
+    fixed_buckets: bool
+
+
+@dataclass
+class DataConfig:
+    holdout: float = field(metadata={"rule": at_least(0, below=1)})
+    quirks: QuirksConfig
+
+
+@dataclass
 class TrainConfig:
     """A resolved and checked configuration of `margin-bench train`; what a key means stands in `configs/train.yaml`."""
 
     dataset: dict[str, Any]
+    data: DataConfig
     transforms: dict[str, Any]
     backbone: BackboneConfig
     loss: dict[str, Any]

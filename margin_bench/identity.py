@@ -19,6 +19,7 @@ NOT_IDENTITY = (
     "tracker",
     "evaluate_every",
     "dataset.root",
+    "dataset.about",
     "backbone.weights",
     "loss.about",
 )

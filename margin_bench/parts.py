@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from margin_bench.buckets import BatchLayout
 from margin_bench.build import build, takes
 from margin_bench.config import BackboneConfig, TrainConfig
+from margin_bench.data.holdout import hold_out
 from margin_bench.data.loading import BatchLoader, TrainSampler, num_steps, test_loader, train_loader
 from margin_bench.data.split import Split
 from margin_bench.distributed import World
@@ -46,13 +47,16 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
     return split
 
 
-def load_splits(dataset: dict[str, Any]) -> tuple[Split, Split]:
-    """The train and the test split.
+def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
+    """What to train on and what to score: the train and the test split, or with a holdout two parts of the train split.
 
     Raises:
-        DataError: as `load_split`, or their classes differ.
+        DataError: as `load_split`, or their classes differ, or a part is without a positive.
     """
-    train, test = load_split(dataset, "train"), load_split(dataset, "test")
+    train = load_split(dataset, "train")
+    if holdout:
+        return hold_out(train, holdout)
+    test = load_split(dataset, "test")
     if train.class_names != test.class_names:
         pairs = zip(train.class_names, test.class_names, strict=False)
         differing = next((f"{a} and {b}" for a, b in pairs if a != b), "their numbers")
@@ -111,6 +115,7 @@ def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
         microbatch_size=config.microbatch_size,
         rank=world.rank,
         world_size=world.size,
+        fixed_order=config.data.quirks.fixed_buckets,
     )
     return Trainer(
         model=model,

@@ -16,7 +16,7 @@ from margin_bench.errors import CheckpointError
 from margin_bench.files import sha256, write_atomic
 from margin_bench.hardware import cpu_entry, usable_cores
 
-SCHEMA = 1
+SCHEMA = 2
 RECORD = "record.json"
 RUNNING, FINISHED, FAILED, STOPPED = "running", "finished", "failed", "stopped"
 

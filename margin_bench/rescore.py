@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from margin_bench import checkpoint
 from margin_bench.build import refuse_foreign_targets
-from margin_bench.config import BackboneConfig, EvaluateConfig, OptimConfig, TrainConfig
+from margin_bench.config import EvaluateConfig, TrainConfig, typed
 from margin_bench.distributed import World, join_world, run_processes
 from margin_bench.errors import CheckpointError, StoppedError
 from margin_bench.evaluate import predict, score
@@ -71,10 +72,8 @@ def _evaluate(
 
 def _config_of(record: dict[str, Any]) -> TrainConfig:
     """The configuration that a record holds."""
-    content = dict(record["config"])
-    content["backbone"] = BackboneConfig(**content["backbone"])
-    content["optim"] = OptimConfig(**content["optim"])
-    return TrainConfig(**content)
+    config: TrainConfig = typed("train", OmegaConf.create(record["config"]))
+    return config
 
 
 def _weights(run_dir: Path, which: str, expected_sha256: str) -> dict[str, Tensor]:

@@ -14,8 +14,9 @@ import torch.distributed as dist
 
 from margin_bench import checkpoint
 from margin_bench.config import TrainConfig
+from margin_bench.data.facts import facts
 from margin_bench.distributed import World, join_world, run_processes
-from margin_bench.errors import RunError, StoppedError
+from margin_bench.errors import DataError, RunError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, save_scores, score
 from margin_bench.lock import run_lock
 from margin_bench.parts import evaluation_batches, load_splits, trainer_of
@@ -27,6 +28,7 @@ from margin_bench.tracking import Progress, Tracker, make_tracker, write_history
 CHECKPOINTS = "checkpoints"
 WEIGHTS = "weights.safetensors"
 SCORES = "scores.npz"
+METRIC_PROTOCOL = "paper"  # how `metrics` scores
 
 
 def train(config: TrainConfig, run_dir: Path) -> None:
@@ -58,6 +60,8 @@ def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, A
         "run_id": run_dir.name,
         "config": dataclasses.asdict(config),
         "seed": config.seed,
+        "dataset": None,
+        "metric_protocol": METRIC_PROTOCOL,
         "metrics": None,
         "best": None,
         "history": [],
@@ -108,24 +112,27 @@ class _Run:
 
     def __init__(self, config: TrainConfig, run_dir: Path, world: World, stop: StopRequest) -> None:
         self.config, self.run_dir, self.world, self.stop = config, run_dir, world, stop
-        train_split, self.test_split = load_splits(config.dataset)
-        self.num_train = len(train_split)
+        train_split, self.test_split = load_splits(config.dataset, config.data.holdout)
+        self.facts = facts(train_split, self.test_split)
         self.test_batches = evaluation_batches(config, self.test_split, world)
         self.trainer = trainer_of(config, train_split, world)
         state = checkpoint.load_latest(run_dir / CHECKPOINTS)
         if state is not None:
+            _check_same_data(state.pop("fingerprints"), self.facts["fingerprints"], run_dir)
             self.trainer.load_state(state)
         self.state = self.trainer.run_state
 
     def train(self, record: dict[str, Any]) -> None:
         """Trains the epochs that are left and fills the record."""
+        record["dataset"] = self.facts
         steps_done = self.state.epoch * self.trainer.steps_per_epoch + self.state.step
         stream = sys.stderr if self.world.is_first else None
         progress = Progress(self.config.epochs, self.trainer.steps_per_epoch, stream, steps_done)
         if steps_done:
             progress.say(f"going on after epoch {self.state.epoch}, step {self.state.step}")
-        if self.num_train < self.config.batch_size:
-            progress.say(f"{self.num_train} training samples go round to fill a batch of {self.config.batch_size}")
+        num_train = self.facts["num_train"]
+        if num_train < self.config.batch_size:
+            progress.say(f"{num_train} training samples go round to fill a batch of {self.config.batch_size}")
         tracker = make_tracker(
             self.config.tracker if self.world.is_first else "none", self.run_dir, self.run_dir.name, record["config"]
         )
@@ -188,7 +195,7 @@ class _Run:
             write_history(self.run_dir, self.state.history)
             checkpoint.save(
                 self.run_dir / CHECKPOINTS,
-                self.trainer.state(),
+                {**self.trainer.state(), "fingerprints": self.facts["fingerprints"]},
                 epoch=self.state.epoch,
                 step=self.state.step,
                 best=best,
@@ -209,6 +216,15 @@ class _Run:
         }
         if self.state.epoch == self.config.epochs and self.world.is_first:
             record["weights_sha256"] = checkpoint.save_weights(self.run_dir / WEIGHTS, self.trainer.model.state_dict())
+
+
+def _check_same_data(before: dict[str, str], now: dict[str, str], run_dir: Path) -> None:
+    changed = [name for name in now if now[name] != before[name]]
+    if changed:
+        raise DataError(
+            f"the {' and '.join(changed)} samples are not those that {run_dir} began with: another fingerprint\n"
+            "Restore the data set, or delete the run's folder to begin anew."
+        )
 
 
 def _now() -> str:

@@ -16,4 +16,5 @@ def in_percent(metrics: dict[str, Any]) -> str:
 
 def print_result(record: dict[str, Any], run_dir: Path) -> None:
     """Prints the scores after the last epoch of a finished run."""
-    say(f"{in_percent(record['metrics'])}   (test split, epoch {record['config']['epochs']} of {run_dir})")
+    split = "held-out part of the train split" if record["config"]["data"]["holdout"] else "test split"
+    say(f"{in_percent(record['metrics'])}   ({split}, epoch {record['config']['epochs']} of {run_dir})")

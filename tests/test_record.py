@@ -39,7 +39,7 @@ def test_a_record_is_replaced(tmp_path: Path) -> None:
 def test_the_file_says_its_schema_and_its_checksum(tmp_path: Path) -> None:
     write_record(tmp_path, RECORD)
     content = json.loads((tmp_path / "record.json").read_text())
-    assert content["schema"] == 1
+    assert content["schema"] == 2
     assert len(content["sha256"]) == 64
 
 
@@ -93,8 +93,8 @@ def test_an_edited_record_is_told_in_at_most_three_lines(tmp_path: Path) -> None
 
 def test_a_schema_of_another_version_is_told(tmp_path: Path) -> None:
     write_record(tmp_path, RECORD)
-    edit(tmp_path, '"schema": 1', '"schema": 2')
-    with pytest.raises(CheckpointError, match="has schema 2, this version of margin-bench reads 1"):
+    edit(tmp_path, '"schema": 2', '"schema": 1')
+    with pytest.raises(CheckpointError, match="has schema 1, this version of margin-bench reads 2"):
         read_record(tmp_path)
 
 
@@ -102,9 +102,9 @@ def test_a_schema_of_another_version_is_told(tmp_path: Path) -> None:
     ("content", "cause"),
     [
         (b"", "is not JSON"),
-        (b'{"schema": 1, ', "is not JSON"),
+        (b'{"schema": 2, ', "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
-        (b'{"schema": 1, "sha256": "", "map_class": NaN}', "is not JSON"),
+        (b'{"schema": 2, "sha256": "", "map_class": NaN}', "is not JSON"),
         (b"[1, 2]", "is not the record of a run"),
         (b'{"status": "finished"}', "is not the record of a run"),
     ],

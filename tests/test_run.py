@@ -1,8 +1,11 @@
 """Whole runs through the command: what they leave behind, and how they go on after whatever befell them."""
 
+import dataclasses
+import functools
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +19,7 @@ from tiny_run import TINY, is_saving, read_record, read_result, start, train
 
 from margin_bench.cli import main
 from margin_bench.config import configs_dir
+from margin_bench.data import digits
 from margin_bench.metrics import map_class, map_sample
 from margin_bench.record import write_record
 
@@ -39,6 +43,9 @@ def test_a_run_leaves_a_record_that_its_files_bear_out(finished_run):
     assert record["status"] == "finished"
     assert record["run_id"] == finished_run.name
     assert record["seed"] == record["config"]["seed"] == 0
+    assert (record["dataset"]["num_train"], record["dataset"]["num_test"]) == (256, 64)
+    assert len(record["dataset"]["class_names"]) == 80
+    assert record["metric_protocol"] == "paper"
     assert record["config"]["precision"] in ("bf16", "fp32")
     assert record["weights_sha256"] == hashlib.sha256((finished_run / "weights.safetensors").read_bytes()).hexdigest()
     scores = np.load(finished_run / "scores.npz", allow_pickle=False)
@@ -201,6 +208,36 @@ def test_a_broken_newest_checkpoint_costs_an_epoch_and_nothing_else(finished_run
     write_record(run_dir, {name: record[name] for name in record.keys() - {"schema", "sha256"}} | {"status": "failed"})
     assert train(tmp_path) == 0
     assert read_result(tmp_path) == read_result(finished_run.parent)
+
+
+def test_a_broken_run_does_not_go_on_with_other_data(finished_run, tmp_path, monkeypatch, capsys):
+    run_dir = tmp_path / finished_run.name
+    shutil.copytree(finished_run, run_dir)
+    record = read_record(tmp_path)
+    write_record(run_dir, {name: record[name] for name in record.keys() - {"schema", "sha256"}} | {"status": "failed"})
+
+    load = digits.load
+
+    @functools.wraps(load)
+    def reversed_targets(split, **options):
+        scenes = load(split, **options)
+        return dataclasses.replace(scenes, targets=scenes.targets[::-1]) if split == "train" else scenes
+
+    monkeypatch.setattr(digits, "load", reversed_targets)
+    assert train(tmp_path) == 3
+    assert "the train samples are not those" in capsys.readouterr().err
+
+
+def test_a_held_out_part_of_the_train_split_is_scored_in_place_of_the_test_split(tmp_path, capsys):
+    assert train(tmp_path, "data.holdout=0.25", "epochs=1", "batch_size=32", "bucket_size=32") == 0
+    facts = read_record(tmp_path)["dataset"]
+    assert (facts["num_train"], facts["num_test"]) == (192, 64)
+    assert "held-out part of the train split" in capsys.readouterr().out
+    (path,) = tmp_path.glob("*/scores.npz")
+    held_out = np.load(path, allow_pickle=False)["targets"]
+    whole = digits.load("train", os.environ["MARGIN_BENCH_DATA"], 256, 64).targets
+    rows = {row.tobytes() for row in whole}
+    assert all(row.tobytes() in rows for row in held_out)
 
 
 def test_a_sweep_goes_on_after_a_failed_run_and_ends_with_1(tmp_path, capsys):

@@ -76,10 +76,19 @@ class TrainSampler(Sampler[Rows]):
         microbatch_size: rows of one forward. Divides `batch_size / world_size`.
         rank: of this process.
         world_size: number of processes. Divides `batch_size`.
+        fixed_order: every epoch in the order of the first, augmented anew: as the paper's published code does.
     """
 
     def __init__(
-        self, *, num_samples: int, seed: int, batch_size: int, microbatch_size: int, rank: int, world_size: int
+        self,
+        *,
+        num_samples: int,
+        seed: int,
+        batch_size: int,
+        microbatch_size: int,
+        rank: int,
+        world_size: int,
+        fixed_order: bool = False,
     ) -> None:
         assert batch_size % (microbatch_size * world_size) == 0, (batch_size, microbatch_size, world_size)
         self.num_samples = num_samples
@@ -88,6 +97,7 @@ class TrainSampler(Sampler[Rows]):
         self.microbatch_size = microbatch_size
         self.rank = rank
         self.world_size = world_size
+        self.fixed_order = fixed_order
         self.start_at(epoch=0)
 
     def start_at(self, epoch: int, step: int = 0) -> None:
@@ -100,7 +110,7 @@ class TrainSampler(Sampler[Rows]):
 
     def __iter__(self) -> Iterator[Rows]:
         seed_and_epoch = (self.seed, self.epoch)
-        order = self._filled(epoch_order(*seed_and_epoch, self.num_samples))
+        order = self._filled(epoch_order(self.seed, 0 if self.fixed_order else self.epoch, self.num_samples))
         share = rank_share(self.batch_size, self.rank, self.world_size)
         for step in range(self.step, num_steps(self.num_samples, self.batch_size)):
             batch = order[step * self.batch_size : (step + 1) * self.batch_size]

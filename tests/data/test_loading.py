@@ -45,7 +45,9 @@ def split_of_files(split: Split, tmp_path: Path) -> Split:
     return Split(paths, split.targets, split.class_names)
 
 
-def sampler(batch_size: int = 8, microbatch_size: int = 2, rank: int = 0, world_size: int = 1) -> TrainSampler:
+def sampler(
+    batch_size: int = 8, microbatch_size: int = 2, rank: int = 0, world_size: int = 1, fixed_order: bool = False
+) -> TrainSampler:
     return TrainSampler(
         num_samples=NUM_SAMPLES,
         seed=3,
@@ -53,6 +55,7 @@ def sampler(batch_size: int = 8, microbatch_size: int = 2, rank: int = 0, world_
         microbatch_size=microbatch_size,
         rank=rank,
         world_size=world_size,
+        fixed_order=fixed_order,
     )
 
 
@@ -145,6 +148,15 @@ def test_a_batch_larger_than_the_data_is_filled_by_going_round_augmented_anew(sp
 def test_a_microbatch_that_does_not_divide_the_rows_of_a_rank_is_our_mistake() -> None:
     with pytest.raises(AssertionError):
         sampler(batch_size=8, microbatch_size=3)
+
+
+def test_with_a_fixed_order_every_epoch_has_the_rows_of_the_first_augmented_anew() -> None:
+    of = sampler(fixed_order=True)
+    first = list(of)
+    of.start_at(epoch=5)
+    later = list(of)
+    assert all(np.array_equal(a.indices, b.indices) for a, b in zip(first, later, strict=True))
+    assert all(rows.seed_and_epoch == (3, 5) for rows in later)
 
 
 def test_images_come_with_their_targets(split: Split) -> None:

@@ -1,0 +1,41 @@
+"""What the record of a run says about its data."""
+
+import hashlib
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from margin_bench.data.split import Split
+from margin_bench.targets import positives
+
+
+def facts(train: Split, test: Split) -> dict[str, Any]:
+    """Sizes, classes and fingerprints of the split that is trained on and of the one that is scored."""
+    return {
+        "num_train": len(train),
+        "num_test": len(test),
+        "class_names": list(train.class_names),
+        "labels_per_sample": round(float(positives(train.targets).sum() / len(train)), 4),
+        "fingerprints": {"train": fingerprint(train), "test": fingerprint(test)},
+    }
+
+
+def fingerprint(split: Split) -> str:
+    """The SHA-256, as 64 hexadecimal digits, of a split's targets, class names, boxes and file names.
+
+    File names count from the folder that all have in common, so the fingerprint is the same wherever the data set lies.
+    The content of image files is not read; images in memory count by their pixels.
+    """
+    digest = hashlib.sha256(json.dumps([split.targets.shape, split.class_names]).encode())
+    digest.update(np.ascontiguousarray(split.targets).data)
+    if split.boxes is not None:
+        digest.update(np.ascontiguousarray(split.boxes).data)
+    if isinstance(split.images, np.ndarray):
+        digest.update(np.ascontiguousarray(split.images).data)
+    else:
+        paths = [os.fspath(path) for path in split.images]
+        folder = os.path.commonpath([os.fspath(path.parent) for path in split.images])
+        digest.update("\0".join(path[len(folder) :] for path in paths).encode(errors="surrogateescape"))
+    return digest.hexdigest()
