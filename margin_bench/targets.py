@@ -140,6 +140,11 @@ def check_bucket(logits: Tensor, targets: Tensor) -> None:
         )
 
 
+def may_hold_unlabeled(targets: Tensor) -> bool:
+    """Whether a bucket may hold an unlabeled entry: looked up on a CPU, True elsewhere, where to look is to wait."""
+    return targets.device.type != "cpu" or targets.numel() == 0 or bool((targets.amin() == UNLABELED).item())
+
+
 def _check_values(what: str, labels: NDArray[Any], allowed: tuple[int, ...], meaning: str) -> None:
     wrong = ~np.isin(labels, allowed)
     if wrong.any():

@@ -1,5 +1,9 @@
 """Times forward and backward of every loss beside a public one, in float32 on the CPU, in one process.
 
+Ours start from int8 targets. The public loss is timed twice: with targets that are made ready beforehand, as it takes
+them, and with these made from the same int8 targets in every step ("from int8"). None is unlabeled, which the public
+losses do not know.
+
 python scripts/bench_losses.py --threads 2
 python scripts/bench_losses.py --losses asl focal
 """
@@ -36,6 +40,10 @@ def of_probabilities(loss: Loss) -> Loss:
 
 def torchvision_focal(logits: Tensor, targets: Tensor) -> Tensor:
     return sigmoid_focal_loss(logits, targets, alpha=-1, gamma=2, reduction="mean")
+
+
+def as_is(targets: Tensor) -> Tensor:
+    return targets
 
 
 def signs(targets: Tensor) -> Tensor:
@@ -132,10 +140,10 @@ def bucket(shape: tuple[int, int], positive_share: float, single_label: bool) ->
     return logits.requires_grad_(), torch.where(is_positive, POSITIVE, NEGATIVE).to(torch.int8)
 
 
-def training_step(loss: Loss, logits: Tensor, targets: Tensor) -> Step:
+def training_step(loss: Loss, logits: Tensor, targets: Tensor, convert: Callable[[Tensor], Tensor] = as_is) -> Step:
     def step() -> None:
         logits.grad = None
-        loss(logits, targets).backward()  # type: ignore[no-untyped-call]
+        loss(logits, convert(targets)).backward()  # type: ignore[no-untyped-call]
 
     return step
 
@@ -165,10 +173,12 @@ def compare(name: str, peer: Peer | None, shape: tuple[int, int], arguments: arg
     ours = make_ours(name, peer.way if peer else None, frequencies)
     steps = [training_step(ours, logits, targets)]
     if peer:
-        steps.append(training_step(peer.make(frequencies), logits, peer.targets(targets)))
-    times = best_times(steps, arguments.seconds)
-    theirs = f"{times[1]:12.0f}{times[1] / times[0]:8.2f}" if peer else f"{'':>12}{'':>8}"
-    return f"{name:<24}{peer.name if peer else '':<28}{shape!s:>12}{times[0]:12.0f}{theirs}"
+        theirs = peer.make(frequencies)
+        steps.append(training_step(theirs, logits, peer.targets(targets)))
+        steps.append(training_step(theirs, logits, targets, peer.targets))
+    own, *others = best_times(steps, arguments.seconds)
+    columns = "".join(f"{time:12.0f}{time / own:8.2f}" for time in others)
+    return f"{name:<24}{peer.name if peer else '':<28}{shape!s:>12}{own:12.0f}{columns}"
 
 
 def main() -> None:
@@ -182,7 +192,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     register_resolvers()
 
-    print(f"{'loss':<24}{'peer':<28}{'shape':>12}{'ours, us':>12}{'theirs, us':>12}{'ratio':>8}", flush=True)
+    columns = f"{'ours, us':>12}{'theirs, us':>12}{'ratio':>8}{'from int8':>12}{'ratio':>8}"
+    print(f"{'loss':<24}{'peer':<28}{'shape':>12}{columns}", flush=True)
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
         for name in arguments.losses:
             for peer in PEERS.get(name, (None,)):

@@ -17,7 +17,7 @@ ZERO_TEMPERATURE = 2.0**-80
 
 def mean(values: Tensor, mask: Tensor, dim: int) -> Tensor:
     """Mean over the members; 0 for a row without members."""
-    return torch.where(mask, values, 0).sum(dim) / mask.sum(dim).clamp(min=1)
+    return torch.where(mask, values, 0).sum(dim) / mask.sum(dim).clamp_(min=1)
 
 
 def maximum(values: Tensor, mask: Tensor, dim: int) -> Tensor:

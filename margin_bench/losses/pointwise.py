@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from margin_bench.targets import POSITIVE, UNLABELED, check_bucket
+from margin_bench.targets import POSITIVE, UNLABELED, check_bucket, may_hold_unlabeled
 
 # (logits (M, C), targets (M, C)) -> what each entry costs, (M, C); finite where it is unlabeled too.
 PointwiseCriterion = Callable[[Tensor, Tensor], Tensor]
@@ -28,8 +28,12 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
     """
     check_bucket(logits, targets)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    labelled = targets.to(logits.dtype).ne_(UNLABELED)  # compared in place, a float mask of 0 and 1 remains
-    return torch.dot(criterion(logits, targets).flatten(), labelled.flatten()) / labelled.sum().clamp(min=1)
+    costs = criterion(logits, targets)
+    if not may_hold_unlabeled(targets):
+        return costs.sum() / costs.numel()  # the backward of a mean takes a pass over the matrix more
+    weights = targets.to(logits.dtype).ne_(UNLABELED)  # compared in place, a float mask of 0 and 1 remains
+    weights /= weights.sum().clamp_(min=1)
+    return torch.dot(costs.flatten(), weights.flatten())
 
 
 def wrong_side(logits: Tensor, targets: Tensor) -> Tensor:

@@ -1,15 +1,11 @@
 """The softmax loss on normalised labels (eq. 18), as a cross-entropy or as a divergence."""
 
-from typing import Any
-
-import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from margin_bench.losses import masked
 from margin_bench.losses.parameters import check_one_of
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import POSITIVE, UNLABELED
+from margin_bench.targets import POSITIVE, UNLABELED, may_hold_unlabeled
 
 
 def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
@@ -27,29 +23,14 @@ def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
     Returns:
         what each group costs.
     """
-    labelled = targets.to(logits.dtype).ne_(UNLABELED)  # compared in place, a float mask of 0 and 1 remains
+    # Compared in place, float masks of 0 and 1 remain.
     shares = targets.to(logits.dtype).eq_(POSITIVE)
-    num_positives = shares.sum(dim).clamp(min=1)
+    num_positives = shares.sum(dim).clamp_(min=1)
     shares /= num_positives.unsqueeze(dim)
-    value: Tensor = _CrossEntropy.apply(logits, labelled, shares, dim)
+    if may_hold_unlabeled(targets):
+        logits = masked.keep(logits, targets.to(logits.dtype).ne_(UNLABELED))
+    value = -(logits.log_softmax(dim) * shares).sum(dim)
     return value - num_positives.log() if form == "kl" else value
-
-
-class _CrossEntropy(torch.autograd.Function):
-    """Saves the gradient, softmax less shares, which comes of the same exponentials as the value."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, labelled: Tensor, shares: Tensor, dim: int) -> Tensor:
-        log_sum, weights = masked.logsumexp_and_weights(masked.keep(logits, labelled), dim)
-        ctx.save_for_backward(weights.sub_(shares))
-        ctx.dim = dim
-        return log_sum - (shares * logits).sum(dim)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (slopes,) = ctx.saved_tensors
-        return slopes * grad.unsqueeze(ctx.dim), None, None, None
 
 
 class SoftmaxLoss(RelativeLoss):

@@ -55,16 +55,15 @@ def mean_over_groups(criterion: Criterion, logits: Tensor, targets: Tensor, way:
     logits, targets, dims = groups(logits, targets, way)
     if logits.numel() == 0:
         return logits.sum()  # zero
-    means: list[Tensor] = []
-    for dim in dims:
-        counts = _has(targets, POSITIVE, dim) & _has(targets, NEGATIVE, dim)
-        means.append(masked.mean(criterion(logits, targets, dim), counts, dim=0))
+    means = [masked.mean(criterion(logits, targets, dim), _counting(targets, dim), dim=0) for dim in dims]
     return sum(means[1:], start=means[0])
 
 
-def _has(targets: Tensor, label: int, dim: int) -> Tensor:
-    """Whether each group has the label. On a CPU floats, compared in place, take a fifth of the time of bools."""
-    return targets.to(torch.float32).eq_(label).amax(dim) > 0
+def _counting(targets: Tensor, dim: int) -> Tensor:
+    """Whether each group has a positive and a negative. On a CPU floats take a fifth of the time of bools."""
+    labels = targets.to(torch.float32)
+    has_positive = labels.amax(dim) == POSITIVE  # the largest of the three numbers
+    return has_positive & (labels.eq_(NEGATIVE).amax(dim) > 0)
 
 
 class RelativeLoss(nn.Module):
