@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from margin_bench.buckets import BatchLayout
 from margin_bench.build import build, takes
 from margin_bench.config import BackboneConfig, TrainConfig
+from margin_bench.data.files import check_image_files
 from margin_bench.data.holdout import hold_out
 from margin_bench.data.loading import BatchLoader, TrainSampler, num_steps, test_loader, train_loader
-from margin_bench.data.split import Split
+from margin_bench.data.split import ImageFiles, Split
 from margin_bench.distributed import World
 from margin_bench.errors import DataError
 from margin_bench.hardware import usable_cores
@@ -30,6 +31,11 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
         DataError: its images, targets and class names do not fit together, or it holds no positive.
     """
     split: Split = build(dataset, split=name)
+    if split.faults:
+        raise DataError(
+            f"the annotations of the {name} split of dataset={dataset['name']} are faulty: {split.faults[0]}\n"
+            f"{len(split.faults)} faults in all; `margin-bench data check {dataset['name']}` lists them"
+        )
     check_targets(split.targets)
     num_images, num_classes = len(split.images), len(split.class_names)
     if split.targets.shape != (num_images, num_classes):
@@ -42,6 +48,8 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
             f"the {name} split of dataset={dataset['name']} has images {split.images.dtype} {split.images.shape};\n"
             "give uint8 (N, H, W, 3), RGB, or a list of image files"
         )
+    if isinstance(split.images, ImageFiles):
+        check_image_files(split.images)
     if not positives(split.targets).any():
         raise DataError(f"the {name} split of dataset={dataset['name']} holds no positive; check what it is made from")
     return split

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from margin_bench.data.split import Split
+from margin_bench.data.split import ImageFiles, Split
 from margin_bench.targets import positives
 
 
@@ -25,7 +25,8 @@ def facts(train: Split, test: Split) -> dict[str, Any]:
 def fingerprint(split: Split) -> str:
     """The SHA-256, as 64 hexadecimal digits, of a split's targets, class names, boxes and file names.
 
-    File names count from the folder that all have in common, so the fingerprint is the same wherever the data set lies.
+    File names count from the data set's folder, or the one that all have in common, so the fingerprint is the same
+    wherever the data set lies.
     The content of image files is not read; images in memory count by their pixels.
     """
     digest = hashlib.sha256(json.dumps([split.targets.shape, split.class_names]).encode())
@@ -34,8 +35,9 @@ def fingerprint(split: Split) -> str:
         digest.update(np.ascontiguousarray(split.boxes).data)
     if isinstance(split.images, np.ndarray):
         digest.update(np.ascontiguousarray(split.images).data)
+    elif isinstance(split.images, ImageFiles):
+        digest.update(b"\0".join(split.images.names.tolist()))
     else:
-        paths = [os.fspath(path) for path in split.images]
-        folder = os.path.commonpath([os.fspath(path.parent) for path in split.images])
-        digest.update("\0".join(path[len(folder) :] for path in paths).encode(errors="surrogateescape"))
+        folder = os.path.commonpath([path.parent for path in split.images])
+        digest.update(b"\0".join(os.fsencode(path.relative_to(folder)) for path in split.images))
     return digest.hexdigest()

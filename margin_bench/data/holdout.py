@@ -1,7 +1,6 @@
 """A part of a split that is held out of training, to choose by without looking at the test split."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from margin_bench.data.split import Split
 
@@ -13,10 +12,4 @@ def hold_out(split: Split, share: float) -> tuple[Split, Split]:
     """
     order = np.random.default_rng(0).permutation(len(split))
     num_held_out = min(max(1, round(share * len(split))), len(split) - 1)
-    return _rows(split, np.sort(order[num_held_out:])), _rows(split, np.sort(order[:num_held_out]))
-
-
-def _rows(split: Split, rows: NDArray[np.int64]) -> Split:
-    images = split.images[rows] if isinstance(split.images, np.ndarray) else [split.images[row] for row in rows]
-    boxes = None if split.boxes is None else split.boxes[rows]
-    return Split(images, split.targets[rows], split.class_names, boxes)
+    return split.rows(np.sort(order[num_held_out:])), split.rows(np.sort(order[:num_held_out]))

@@ -1,11 +1,40 @@
 """What every data set gives: images, targets and class names of one split."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class ImageFiles(Sequence[Path]):
+    """Image files below one folder, their names in one array: as many `Path` objects would take ten times the memory.
+
+    Args:
+        root: the folder.
+        names: bytes (N,), relative to it, with "/" between folders.
+    """
+
+    def __init__(self, root: Path, names: NDArray[np.bytes_]) -> None:
+        self.root = root
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, index: slice | NDArray[np.integer]) -> "ImageFiles": ...
+
+    def __getitem__(self, index: int | slice | NDArray[np.integer]) -> "Path | ImageFiles":
+        if isinstance(index, slice | np.ndarray):
+            return ImageFiles(self.root, self.names[index])
+        return self.root / os.fsdecode(self.names[index])
 
 
 @dataclass(frozen=True)
@@ -17,12 +46,25 @@ class Split:
         targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
         class_names: the C names, in the order of the columns of `targets`.
         boxes: float32 (N, 4) as left, top, right, bottom in pixels: the part of each image to use. None: all of it.
+        faults: what is wrong in the annotations, a line each; the entries concerned are left out. With any, no run
+            starts; `margin-bench data check` lists them.
     """
 
     images: Sequence[Path] | NDArray[np.uint8]
     targets: NDArray[np.int8]
     class_names: tuple[str, ...]
     boxes: NDArray[np.float32] | None = None
+    faults: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def rows(self, rows: NDArray[np.integer]) -> "Split":
+        """Some of the samples, in the order of `rows`."""
+        images: Sequence[Path] | NDArray[np.uint8]
+        if isinstance(self.images, np.ndarray | ImageFiles):
+            images = self.images[rows]
+        else:
+            images = [self.images[row] for row in rows.tolist()]
+        boxes = None if self.boxes is None else self.boxes[rows]
+        return Split(images, self.targets[rows], self.class_names, boxes, self.faults)

@@ -1,0 +1,54 @@
+"""Whether the files of a data set are where they are expected, and inside its folder."""
+
+import os
+from pathlib import Path
+
+from margin_bench.data.split import ImageFiles
+from margin_bench.errors import DataError
+
+
+def require(root: Path, names: list[str]) -> None:
+    """Expects files or folders below the data set's folder.
+
+    Raises:
+        DataError: any of them is missing.
+    """
+    missing = [name for name in names if not (root / name).exists()]
+    if missing:
+        raise DataError(
+            f"Expected {', '.join(names[:4])}{', ...' * (len(names) > 4)} in {root},\n"
+            f"{missing[0]} is missing. Give the folder as dataset.root=DIR; `margin-bench data list` says more."
+        )
+
+
+def check_image_files(images: ImageFiles) -> None:
+    """Expects every image file, and none by a link that leads out of the root: annotations cannot make us read others.
+
+    Raises:
+        DataError: files are missing, or a link leads out.
+    """
+    names = [os.fsdecode(name) for name in images.names]
+    folders = {name.rpartition("/")[0] for name in names}
+    is_link = {name: link for folder in folders for name, link in _entries(images.root, folder).items()}
+    missing = [name for name in names if name not in is_link]
+    if missing:
+        raise DataError(
+            f"Expected each image of the annotations in {images.root},\n"
+            f"{len(missing)} of {len(names)} are missing: {', '.join(missing[:3])}{', ...' * (len(missing) > 3)}."
+        )
+    root = images.root.resolve()
+    linked = [*folders, *{name for name in names if is_link[name]}]
+    for file in (images.root / name for name in linked):
+        if not file.resolve().is_relative_to(root):
+            raise DataError(
+                f"{file} is a link to {file.resolve()},\nout of dataset.root={images.root}. Use the file itself."
+            )
+
+
+def _entries(root: Path, folder: str) -> dict[str, bool]:
+    """The names in a folder, relative to the root, and whether each is a link."""
+    try:
+        with os.scandir(root / folder) as entries:
+            return {f"{folder}/{entry.name}" if folder else entry.name: entry.is_symlink() for entry in entries}
+    except FileNotFoundError:
+        return {}

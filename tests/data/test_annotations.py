@@ -1,0 +1,134 @@
+"""The index of annotations, and from annotations to a split."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from margin_bench.data import annotations as module
+from margin_bench.data.annotations import Annotations, indexed, to_split
+from margin_bench.errors import DataError
+
+SOME = Annotations(
+    ["a/ä.jpg", "b.jpg", "c.jpg"],
+    np.array([[1, 0], [0, -1], [0, 1]], np.int8),
+    ("cat", "dog"),
+    np.arange(12, dtype=np.float32).reshape(3, 4),
+    ("a fault",),
+)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "index"
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "annotations.json"
+    path.write_text("[]")
+    return path
+
+
+class Parser:
+    """Gives an answer and counts how often it is asked."""
+
+    def __init__(self, answer: Annotations = SOME) -> None:
+        self.answer, self.calls = answer, 0
+
+    def __call__(self) -> Annotations:
+        self.calls += 1
+        return self.answer
+
+
+def assert_same(ours: Annotations, expected: Annotations) -> None:
+    assert list(ours.file_names) == list(expected.file_names)
+    assert (ours.class_names, ours.faults) == (expected.class_names, expected.faults)
+    np.testing.assert_array_equal(ours.targets, expected.targets)
+    np.testing.assert_array_equal(ours.boxes, expected.boxes)
+
+
+def test_files_are_parsed_once(cache, file):
+    parse = Parser()
+    assert_same(indexed([file], parse, {}), SOME)
+    assert_same(indexed([file], parse, {}), SOME)
+    assert parse.calls == 1
+
+
+def test_other_content_other_options_and_other_parsers_are_parsed_anew(cache, file, monkeypatch):
+    parse = Parser()
+    indexed([file], parse, {})
+    file.write_text("[1]")
+    indexed([file], parse, {})
+    indexed([file], parse, {"difficult": "negative"})
+    assert parse.calls == 3
+    monkeypatch.setattr(module, "_source_digest", lambda: "another")
+    indexed([file], parse, {})
+    assert parse.calls == 4
+
+
+def test_the_same_content_elsewhere_is_known(cache, file, tmp_path):
+    parse = Parser()
+    indexed([file], parse, {})
+    (tmp_path / "moved.json").write_text(file.read_text())
+    indexed([tmp_path / "moved.json"], parse, {})
+    assert parse.calls == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_torn_index_is_made_again(cache, file, share):
+    parse = Parser()
+    indexed([file], parse, {})
+    (path,) = cache.glob("*.npz")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert_same(indexed([file], parse, {}), SOME)
+    assert_same(indexed([file], parse, {}), SOME)
+    assert parse.calls == 2
+
+
+def test_an_index_with_a_flipped_bit_is_made_again(cache, file):
+    parse = Parser()
+    indexed([file], parse, {})
+    (path,) = cache.glob("*.npz")
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("targets.npy")
+    content[member.header_offset + 30 + len(member.filename) + member.compress_size // 2 + 20] ^= 0xFF
+    path.write_bytes(content)
+    assert_same(indexed([file], parse, {}), SOME)
+    assert_same(indexed([file], parse, {}), SOME)
+    assert parse.calls == 2
+
+
+def test_without_a_folder_to_write_files_are_parsed_every_time(tmp_path, file, monkeypatch):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
+    parse = Parser()
+    assert_same(indexed([file], parse, {}), SOME)
+    assert_same(indexed([file], parse, {}), SOME)
+    assert parse.calls == 2
+
+
+def test_an_error_of_the_parser_goes_through_and_is_not_kept(cache, file):
+    def fails() -> Annotations:
+        raise DataError("not the format")
+
+    for _ in range(2):
+        with pytest.raises(DataError, match="not the format"):
+            indexed([file], fails, {})
+
+
+def test_samples_without_a_positive_are_left_out_unless_kept():
+    left = to_split(SOME, Path("/data"), keep_empty=False)
+    assert list(left.images) == [Path("/data/a/ä.jpg"), Path("/data/c.jpg")]
+    np.testing.assert_array_equal(left.boxes, SOME.boxes[[0, 2]])
+    assert left.faults == ("a fault",)
+    assert len(to_split(SOME, Path("/data"), keep_empty=True)) == 3
+
+
+def test_without_any_positive_there_is_no_data_set():
+    with pytest.raises(DataError, match="mark no sample with a class"):
+        to_split(Annotations(["a.jpg"], np.zeros((1, 2), np.int8), ("a", "b")), Path("/data"), keep_empty=False)
