@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "one run, or a sweep with -m; with no override: two-way loss on the embedded digits, about a minute",
     "evaluate": "the scores of a finished run, computed again",
+    "data": "list, prepare NAME, check NAME: what is known, fetched, and right",
     "losses": "the catalogue of losses with a guide to choosing one; losses NAME: all about one",
 }
 
@@ -58,6 +59,10 @@ def _dispatch(arguments: list[str]) -> None:
         _complete(arguments)
     elif command == "losses":
         _show_losses(rest)
+    elif command == "data":
+        from margin_bench import datasets
+
+        datasets.run(rest)
     elif command in COMMANDS:
         _run_hydra(command, rest)
     else:
@@ -185,10 +190,8 @@ def _complete(arguments: list[str]) -> None:
         if len(words) < 3:
             print("\n".join(name for name in COMMANDS if name.startswith(words[-1])))
             return
-        if words[1] == "losses":
-            from margin_bench.catalogue import entries
-
-            print("\n".join(entry.name for entry in entries() if entry.name.startswith(words[-1])))
+        if words[1] in ("losses", "data"):
+            print("\n".join(word for word in _words_after(words[1:-1]) if word.startswith(words[-1])))
             return
         if words[1] not in COMMANDS:
             return
@@ -196,3 +199,14 @@ def _complete(arguments: list[str]) -> None:
         os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
     command = words[1] if len(words) > 2 else "train"
     _run_hydra(command, arguments)
+
+
+def _words_after(words: list[str]) -> list[str]:
+    """What can stand after `losses`, `data`, or `data` and an action."""
+    if words == ["losses"]:
+        from margin_bench.catalogue import entries
+
+        return [entry.name for entry in entries()]
+    from margin_bench.datasets import ACTIONS, names
+
+    return list(ACTIONS) if words == ["data"] else names()

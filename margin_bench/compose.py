@@ -63,6 +63,18 @@ def check(
         raise ConfigError("\n".join(mistakes))
 
 
+def composed(command: str, overrides: Sequence[str], config_dir: str | None = None) -> DictConfig:
+    """The configuration that the overrides of one run make, unless they are wrong, with a further folder of YAML files.
+
+    Raises:
+        ConfigError: as `check`.
+    """
+    check(command, overrides, config_dir)
+    search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        return compose(command, [*search, *overrides])
+
+
 def _syntax_mistakes(override: str) -> list[str]:
     try:
         parsed = _parsed(override)

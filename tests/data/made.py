@@ -172,6 +172,26 @@ FORMATS: dict[str, Callable[..., Made]] = {
 }
 
 
+def encoded(mode: str, image_format: str, size: tuple[int, int] = (SIDE, SIDE), **options: Any) -> bytes:
+    """A plain image of a mode and format."""
+    buffer = io.BytesIO()
+    Image.new(mode, size).save(buffer, image_format, **options)
+    return buffer.getvalue()
+
+
+# What can be wrong with an image file: from its bytes to others, or None to remove it; and what is said of it.
+IMAGE_FAULTS: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
+    "missing": (lambda _: None, "no such file"),
+    "empty": (lambda _: b"", "the file is empty"),
+    "web page": (lambda _: b"<html>404</html>", "no image in a format"),
+    "truncated": (lambda content: content[: len(content) // 2], "runcated"),
+    "cmyk": (lambda _: encoded("CMYK", "JPEG"), "odd mode CMYK"),
+    "alpha": (lambda _: encoded("RGBA", "PNG"), "odd mode RGBA"),
+    "16 bits": (lambda _: encoded("I;16", "PNG"), "odd mode I;16"),
+    "bomb": (lambda _: encoded("1", "PNG", (20_000, 9_000)), "larger than"),
+}
+
+
 def write_json(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))

@@ -1,0 +1,111 @@
+"""Files from the web: a broken transfer goes on where it stopped, and what comes is what was published."""
+
+import hashlib
+import http.client
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tqdm import tqdm
+
+from margin_bench.errors import DataError
+
+CHUNK_BYTES = 1 << 20
+TIMEOUT_SECONDS = 30
+ATTEMPTS = 4  # each goes on where the one before it stopped
+TRANSIENT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+
+
+def download(url: str, path: Path, checksum: str | None) -> None:
+    """Fetches a file. What has come of it stays in `<path>.part` until it is whole and right.
+
+    Args:
+        checksum: `md5:...` or `sha256:...` as published; None: only the length is checked.
+
+    Raises:
+        DataError: the server refuses or does not answer, the transfer breaks again and again, the checksum is wrong, or
+            the file cannot be written.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise DataError(f"{url} is not fetched: expected an address that begins with http:// or https://.")
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        _fetch_all(url, part)
+        _check(part, checksum, url)
+        part.replace(path)
+        _version_file(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _fetch_all(url: str, part: Path) -> None:
+    broken: Exception | None = None
+    for _ in range(ATTEMPTS):
+        try:
+            _fetch(url, part)
+        except urllib.error.HTTPError as error:
+            raise DataError(
+                f"{url}: the server answers {error.code} {error.reason}.\n"
+                "Fetch it by hand, or look for its new address."
+            ) from error
+        except TRANSIENT as error:
+            broken = error
+        else:
+            return
+    raise DataError(
+        f"{url}: the transfer broke {ATTEMPTS} times ({broken}).\n"
+        "Give the same command again: it goes on where it stopped."
+    ) from broken
+
+
+def _fetch(url: str, part: Path) -> None:
+    """Fetches what is missing of the file, or all of it if the server's file is another one by now."""
+    done = part.stat().st_size if part.exists() else 0
+    version = _version_file(part).read_text() if _version_file(part).exists() else ""
+    headers = {"Range": f"bytes={done}-", "If-Range": version} if done and version else {}
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        return  # there is nothing after what we have
+    with response:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+            done = 0
+        _version_file(part).write_text(response.headers["ETag"] or response.headers["Last-Modified"] or "")
+        length = response.headers["Content-Length"]
+        total = done + int(length) if length else None
+        with (
+            part.open("r+b" if done else "wb") as file,
+            tqdm(desc=part.stem, initial=done, total=total, unit="B", unit_scale=True, file=sys.stderr) as progress,
+        ):
+            file.seek(done)
+            while chunk := response.read(CHUNK_BYTES):
+                file.write(chunk)
+                progress.update(len(chunk))
+            file.truncate()
+            os.fsync(file.fileno())
+            if total is not None and file.tell() < total:
+                raise ConnectionError(f"{file.tell():,} of {total:,} bytes came")
+
+
+def _version_file(part: Path) -> Path:
+    """What the server calls the version of its file, so that a later part is of the same one."""
+    return part.with_name(f"{part.name}.version")
+
+
+def _check(part: Path, checksum: str | None, url: str) -> None:
+    if checksum is None:
+        return
+    algorithm, _, expected = checksum.partition(":")
+    with part.open("rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+    if found != expected:
+        part.unlink()
+        raise DataError(
+            f"{url}: expected the {algorithm} {expected}, got {found}. What came is deleted.\n"
+            "Give the same command again; if it stays so, the file is not the published one."
+        )

@@ -1,0 +1,43 @@
+"""Fetches the files of a data set, and unpacks them."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from margin_bench.data.archives import is_archive, unpack
+from margin_bench.data.download import download
+from margin_bench.files import write_atomic
+
+DOWNLOADS = ".downloads"  # in the data set's folder: what has come so far, and a mark for each file that is done
+
+
+def fetch(files: Sequence[Mapping[str, Any]], root: Path) -> None:
+    """Fetches what is missing. An archive is deleted once it is unpacked; a mark tells that it was.
+
+    Args:
+        files: of each the `url`, the `checksum` (see `download`) and `unpack_to`, relative to the root.
+
+    Raises:
+        DataError: from `download` and `unpack`.
+    """
+    for file in files:
+        name = PurePosixPath(urlsplit(file["url"]).path).name
+        mark = root / DOWNLOADS / f"{name}.done"
+        if mark.exists():
+            print(f"{name} is there already", file=sys.stderr)
+            continue
+        path = root / DOWNLOADS / name
+        if not path.exists():
+            download(file["url"], path, file["checksum"])
+        if file["checksum"] is None:
+            print(f"{name}: no checksum is published, only its length was checked", file=sys.stderr)
+        folder = root / file["unpack_to"]
+        if is_archive(name):
+            unpack(path, folder)
+            path.unlink()
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.replace(folder / name)
+        write_atomic(mark, b"")
