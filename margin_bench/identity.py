@@ -11,7 +11,7 @@ from margin_bench.config import TrainConfig
 from margin_bench.errors import DataError
 from margin_bench.files import sha256
 
-# What cannot change the result of a run, and so is no part of its identity. `backbone.weights` counts by its content.
+# What cannot change the result of a run, and so is no part of its identity.
 NOT_IDENTITY = (
     "workers",
     "devices",
@@ -20,9 +20,11 @@ NOT_IDENTITY = (
     "evaluate_every",
     "dataset.root",
     "dataset.about",
-    "backbone.weights",
     "loss.about",
 )
+
+# Files, which count by their content.
+BY_CONTENT = ("backbone.weights", "dataset.file", "dataset.test_file")
 
 
 def identity(config: TrainConfig) -> dict[str, Any]:
@@ -30,14 +32,20 @@ def identity(config: TrainConfig) -> dict[str, Any]:
     assert config.precision != "auto"
     content = dataclasses.asdict(config)
     for key in NOT_IDENTITY:
-        *parents, name = key.split(".")
-        node = content
-        for parent in parents:
-            node = node[parent]
-        node.pop(name, None)
-    if config.backbone.weights is not None:
-        content["backbone"]["weights_sha256"] = _weights_sha256(config.backbone.weights)
+        _taken_out(content, key)
+    for key in BY_CONTENT:
+        if (path := _taken_out(content, key)) is not None:
+            section, _, name = key.partition(".")
+            content[section][f"{name}_sha256"] = _sha256(key, path)
     return content
+
+
+def _taken_out(content: dict[str, Any], key: str) -> Any:
+    """Takes a dotted key out of nested mappings; its value, or None if it is not there."""
+    *parents, name = key.split(".")
+    for parent in parents:
+        content = content[parent]
+    return content.pop(name, None)
 
 
 def run_id(config: TrainConfig) -> str:
@@ -58,8 +66,8 @@ def _file_name(name: str) -> str:
     return safe.replace(".", "_") if safe in (".", "..") else safe
 
 
-def _weights_sha256(path: str) -> str:
+def _sha256(key: str, path: str) -> str:
     try:
         return sha256(Path(path))
     except OSError as error:
-        raise DataError(f"backbone.weights={path} cannot be read: {error.strerror}; give an existing file") from error
+        raise DataError(f"{key}={path} cannot be read: {error.strerror}; give an existing file") from error

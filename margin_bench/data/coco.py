@@ -46,7 +46,7 @@ def read_annotations(file: Path, folder: str) -> Annotations:
     """The images of a file in COCO's format, in the order of their ids.
 
     Args:
-        folder: of the image files, relative to the data set's folder.
+        folder: of the image files, relative to the data set's folder; empty: they count from that.
 
     Raises:
         DataError: it is not in COCO's format.
@@ -87,7 +87,7 @@ def _tabulate(content: dict[str, list[Any]], folder: str) -> Annotations:
         else:
             targets[row, column] = POSITIVE
     return Annotations(
-        [f"{folder}/{image_of[image_id]['file_name']}" for image_id in row_of],
+        [f"{folder}/{name}" if folder else name for name in (image_of[image_id]["file_name"] for image_id in row_of)],
         targets,
         tuple(category_of[category_id]["name"] for category_id in column_of),
         faults=tuple(faults),
