@@ -1,9 +1,10 @@
 """MS-COCO, and data sets in its format and folders."""
 
 import contextlib
+import gc
 import io
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -52,14 +53,25 @@ def read_annotations(file: Path, folder: str) -> Annotations:
         DataError: it is not in COCO's format.
     """
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the reader prints its progress
-            coco = COCO(str(file))
-        return _tabulate(coco.dataset, folder)
+        with _without_collection(), contextlib.redirect_stdout(io.StringIO()):  # the reader prints its progress
+            return _tabulate(COCO(str(file)).dataset, folder)
     except (AssertionError, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise DataError(
             f"Expected COCO's object annotations with images, annotations and categories in {file},\n"
             f"reading them failed ({type(error).__name__}: {error})."
         ) from None
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Millions of objects come to stay: to look among them for garbage again and again takes as long as to read them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _tabulate(content: dict[str, list[Any]], folder: str) -> Annotations:
