@@ -64,7 +64,7 @@ def read_annotations(file: Path, folder: str) -> Annotations:
 
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
-    """Millions of objects come to stay: to look among them for garbage again and again takes as long as to read them."""
+    """Millions of objects come to stay: to look among them for garbage takes as long as to read them."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
