@@ -35,7 +35,7 @@ def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Imag
         ) from None
     except Exception as error:  # what Pillow raises depends on the format and on the broken byte
         raise DataError(f"Cannot read the image {path}: {_cause(path, error)}.\nReplace the file.") from None
-    return image if box is None else _cut(image, box, path)
+    return image if box is None else image.crop(box_in_pixels(box, image.size, path))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -57,12 +57,17 @@ def _cause(path: Path, error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _cut(image: Image.Image, box: NDArray[np.float32], path: Path) -> Image.Image:
+def box_in_pixels(box: NDArray[np.float32], size: tuple[int, int], path: Path) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of every pixel that a box touches of an image with that width and height.
+
+    Raises:
+        DataError: the box does not touch the image.
+    """
     left, top = np.maximum(np.floor(box[:2]), 0)
-    right, bottom = np.minimum(np.ceil(box[2:]), image.size)
+    right, bottom = np.minimum(np.ceil(box[2:]), size)
     if not (left < right and top < bottom):  # true of NaN too
         raise DataError(
-            f"The box of {path} must touch the image of {image.width} x {image.height} pixels,\n"
+            f"The box of {path} must touch the image of {size[0]} x {size[1]} pixels,\n"
             f"got left, top, right, bottom = {', '.join(f'{side:g}' for side in box)}. Correct the annotation."
         )
-    return image.crop((int(left), int(top), int(right), int(bottom)))
+    return int(left), int(top), int(right), int(bottom)

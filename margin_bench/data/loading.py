@@ -30,6 +30,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 # An image (PIL, or a uint8 (H, W, 3) array) and a generator, or None for the test transform, to a (3, H, W) tensor.
+# One that has a method `read(path, box)` reads image files by it, in the place of `data.images.read_image`.
 Transform = Callable[[Any, np.random.Generator | None], Tensor]
 Batch = tuple[Tensor, Tensor]
 
@@ -156,6 +157,7 @@ class BatchDataset(Dataset[Batch | DataError]):
         self.boxes = split.boxes
         self.targets = split.targets
         self.transform = transform
+        self.read = getattr(transform, "read", read_image)
 
     def __getitem__(self, rows: Rows) -> Batch | DataError:
         try:
@@ -172,7 +174,7 @@ class BatchDataset(Dataset[Batch | DataError]):
         if self.images.dtype == np.uint8:
             return self.images[index]
         box = None if self.boxes is None else self.boxes[index]
-        return read_image(Path(os.fsdecode(self.images[index])), box)
+        return self.read(Path(os.fsdecode(self.images[index])), box)
 
 
 class BatchLoader:

@@ -14,6 +14,11 @@ CROP_SCALE = (0.08, 1.0)  # area of the training crop, as a part of the image
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height of the training crop
 CROP_ATTEMPTS = 10
 JITTER = 0.4  # brightness, contrast and saturation change by a factor of up to 1 ± JITTER
+ENHANCERS = {
+    "brightness": ImageEnhance.Brightness,
+    "contrast": ImageEnhance.Contrast,
+    "saturation": ImageEnhance.Color,
+}
 LIGHTING_STD = 0.1
 TEST_RESIZE = 256 / 224  # short side before the central crop, over the crop
 
@@ -55,13 +60,15 @@ class Paper:
 
 def test_crop(image: Image.Image, size: int) -> Image.Image:
     """The centre of the image, its short side brought to 256/224 of `size`."""
-    short = round(size * TEST_RESIZE)
-    scale_to = (short, short * image.height // image.width)
-    if image.width > image.height:
-        scale_to = (short * image.width // image.height, short)
-    image = image.resize(scale_to, Image.Resampling.BILINEAR)
+    image = image.resize(test_size(image.width, image.height, size), Image.Resampling.BILINEAR)
     left, top = round((image.width - size) / 2), round((image.height - size) / 2)
     return image.crop((left, top, left + size, top + size))
+
+
+def test_size(width: int, height: int, size: int) -> tuple[int, int]:
+    """Width and height of an image from which a test crop of `size` is cut."""
+    short = round(size * TEST_RESIZE)
+    return (short * width // height, short) if width > height else (short, short * height // width)
 
 
 def train_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
@@ -87,11 +94,16 @@ def draw_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, i
 
 def jitter_colours(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Brightness, contrast and saturation, each by a random factor, in a random order."""
-    enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-    factors = rng.uniform(1 - JITTER, 1 + JITTER, len(enhancers))
-    for i in rng.permutation(len(enhancers)):
-        image = enhancers[i](image).enhance(factors[i])
+    for name, factor in draw_jitter(rng):
+        image = ENHANCERS[name](image).enhance(factor)
     return image
+
+
+def draw_jitter(rng: np.random.Generator) -> list[tuple[str, float]]:
+    """The names and factors of `jitter_colours`, in their order."""
+    names = tuple(ENHANCERS)
+    factors = rng.uniform(1 - JITTER, 1 + JITTER, len(names))
+    return [(names[i], float(factors[i])) for i in rng.permutation(len(names))]
 
 
 def lighting(rng: np.random.Generator) -> Tensor:

@@ -1,0 +1,192 @@
+"""The fast transforms beside the paper's."""
+
+from pathlib import Path
+
+import made
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+from tiny_run import read_record
+
+from margin_bench.build import build
+from margin_bench.cli import main
+from margin_bench.data import fast, transforms
+from margin_bench.data.fast import Fast
+from margin_bench.data.images import read_image
+from margin_bench.data.loading import normalise
+from margin_bench.data.transforms import Paper
+from margin_bench.errors import DataError
+
+SIZES = [(640, 480), (200, 301), (64, 64), (33, 20)]
+SUBSAMPLING = {"4:4:4": 0, "4:2:0": 2}
+
+
+def photo(width: int, height: int) -> Image.Image:
+    """Something smooth, as photographs are."""
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(noise).filter(ImageFilter.GaussianBlur(3)).point(lambda value: 3 * value - 256)
+
+
+def grey_levels(tensor: torch.Tensor) -> torch.Tensor:
+    """The bytes that normalised images are made from."""
+    zero, one = (normalise(torch.full((3, 1, 1), value, dtype=torch.uint8)) for value in (0, 255))
+    return 255 * (tensor - zero) / (one - zero)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("subsampling", list(SUBSAMPLING))
+def test_a_jpeg_file_is_decoded_as_pillow_does(tmp_path, size, subsampling):
+    photo(*size).save(tmp_path / "photo.jpg", subsampling=SUBSAMPLING[subsampling])
+    ours = Fast(32, None).read(tmp_path / "photo.jpg", None)
+    theirs = np.asarray(read_image(tmp_path / "photo.jpg"))
+    assert np.abs(ours.astype(int) - theirs).mean() < 0.1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_test_transform_differs_by_rounding(size):
+    image = np.array(photo(*size))
+    ours = Fast(56, None)(image, None)
+    theirs = grey_levels(Paper(56)(image, None))
+    assert (ours.dtype, ours.shape) == (torch.uint8, (3, 56, 56))
+    assert (ours - theirs).abs().max() <= 1.5
+    assert (ours - theirs).abs().mean() < 0.5
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_training_transform_crops_as_the_papers_does(size, seed):
+    image = photo(*size)
+    left, top, right, bottom = transforms.draw_crop(*size, np.random.default_rng(seed))
+    ours = fast._resized(np.array(image)[top:bottom, left:right], 56, 56)
+    theirs = transforms.train_crop(image, 56, np.random.default_rng(seed))
+    difference = np.abs(ours.permute(1, 2, 0).numpy().astype(int) - np.array(theirs))
+    assert difference.max() <= 1
+    assert difference.mean() < 0.1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_colours_change_as_the_papers_do_where_nothing_is_clipped(seed):
+    image = (np.array(photo(80, 60)) // 4 + 80).astype(np.uint8)
+    ours = Fast(56, None)(image, np.random.default_rng(seed)).float()
+    theirs = grey_levels(Paper(56)(image, np.random.default_rng(seed)))
+    inside = (theirs > 0) & (theirs < 255)
+    assert (ours - theirs)[inside].abs().mean() < 1
+
+
+def test_the_same_generator_gives_the_same_bits_and_both_use_up_the_same_numbers():
+    image = np.array(photo(80, 60))
+    generators = [np.random.default_rng(3) for _ in range(3)]
+    first, again = (Fast(24, None)(image, rng) for rng in generators[:2])
+    Paper(24)(image, generators[2])
+    assert torch.equal(first, again)
+    assert generators[0].random() == generators[2].random()
+
+
+def test_a_box_cuts_the_image(tmp_path):
+    photo(40, 30).save(tmp_path / "photo.jpg")
+    box = np.array([3.5, 2, 20, 25.5], np.float32)
+    ours = Fast(32, None).read(tmp_path / "photo.jpg", box)
+    np.testing.assert_allclose(ours, np.asarray(read_image(tmp_path / "photo.jpg", box)), atol=4)
+    with pytest.raises(DataError, match="must touch the image"):
+        Fast(32, None).read(tmp_path / "photo.jpg", box + 100)
+
+
+@pytest.mark.parametrize("name", ["cmyk", "alpha", "16 bits"])
+@pytest.mark.parametrize("cache_side", [None, 16])
+def test_odd_images_are_read_as_by_the_other_reader(tmp_path, monkeypatch, name, cache_side):
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
+    path = tmp_path / "odd.jpg"
+    path.write_bytes(made.IMAGE_FAULTS[name][0](b""))
+    ours = Fast(32, cache_side).read(path, None)
+    if cache_side is None:
+        np.testing.assert_array_equal(ours, np.asarray(read_image(path)))
+    assert ours.dtype == np.uint8
+    assert ours.shape[2] == 3
+
+
+def test_grey_becomes_colour(tmp_path):
+    (tmp_path / "grey.jpg").write_bytes(made.encoded("L", "JPEG"))
+    assert Fast(32, None).read(tmp_path / "grey.jpg", None).shape == (made.SIDE, made.SIDE, 3)
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "web page", "truncated", "bomb"])
+@pytest.mark.parametrize("cache_side", [None, 16])
+def test_a_broken_image_has_the_same_error(tmp_path, monkeypatch, name, cache_side):
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
+    path = tmp_path / "broken.jpg"
+    content = made.IMAGE_FAULTS[name][0](made.jpeg(0))
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError) as theirs:
+        read_image(path)
+    with pytest.raises(DataError) as ours:
+        Fast(32, cache_side).read(path, None)
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_a_large_jpeg_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    (tmp_path / "large.jpg").write_bytes(made.jpeg(0))
+    with pytest.raises(DataError, match="larger than 100 pixels"):
+        Fast(32, None).read(tmp_path / "large.jpg", None)
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """A file, and what reads it with a cache."""
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
+    path = tmp_path / "photo.jpg"
+    photo(80, 60).save(path)
+    return path, Fast(32, 30).read
+
+
+def copies(tmp_path: Path) -> list[Path]:
+    return sorted(tmp_path.glob("cache/images-30/*/*.jpg"))
+
+
+def test_a_copy_is_made_once_and_read_from_then_on(tmp_path, cached, monkeypatch):
+    path, read = cached
+    first = read(path, None)
+    assert first.shape == (30, 40, 3)
+    monkeypatch.setattr(fast, "_decoded", None)
+    np.testing.assert_array_equal(read(path, None), first)
+    assert len(copies(tmp_path)) == 1
+
+
+def test_another_version_of_the_file_and_another_box_have_their_own_copies(tmp_path, cached):
+    path, read = cached
+    whole = read(path, None)
+    part = read(path, np.array([0, 0, 40, 40], np.float32))
+    assert part.shape == (30, 30, 3)
+    path.write_bytes(made.jpeg(1))
+    assert read(path, None).shape == (made.SIDE, made.SIDE, 3) != whole.shape
+    assert len(copies(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_torn_copy_is_made_again(tmp_path, cached, share):
+    path, read = cached
+    first = read(path, None)
+    (copy,) = copies(tmp_path)
+    copy.write_bytes(copy.read_bytes()[: int(share * copy.stat().st_size)])
+    np.testing.assert_array_equal(read(path, None), first)
+    np.testing.assert_array_equal(read(path, None), first)
+
+
+@pytest.mark.parametrize("name", ["paper", "fast"])
+def test_the_number_of_workers_changes_no_bit_of_a_run(tmp_path, name, monkeypatch):
+    written = made.voc2007(tmp_path / "data", num_samples=32)
+    sizes = ["epochs=2", "batch_size=16", "bucket_size=16", "microbatch_size=8", "transforms.image_size=32"]
+    backbone = ["backbone=timm", "backbone.name=test_resnet", "backbone.pretrained=false", f"transforms={name}"]
+    weights = set()
+    for workers in (0, 1, 2):
+        runs = tmp_path / f"runs{workers}"
+        assert main(["train", *written.overrides, *sizes, *backbone, f"workers={workers}", f"runs_dir={runs}"]) == 0
+        weights.add(read_record(runs)["weights_sha256"])
+    assert len(weights) == 1
+
+
+def test_the_config_builds_the_transform():
+    config = {"_target_": "margin_bench.data.fast.Fast", "image_size": 24, "cache_side": None}
+    assert build(config)(np.array(photo(40, 30)), None).shape == (3, 24, 24)
