@@ -207,6 +207,6 @@ def _words_after(words: list[str]) -> list[str]:
         from margin_bench.catalogue import entries
 
         return [entry.name for entry in entries()]
-    from margin_bench.datasets import ACTIONS, names
+    from margin_bench.datasets import ACTIONS, files
 
-    return list(ACTIONS) if words == ["data"] else names()
+    return list(ACTIONS if words == ["data"] else files())

@@ -63,21 +63,22 @@ def run(arguments: Sequence[str]) -> None:
         _check(dataset, config.workers, parsed.json, parsed.sheet)
 
 
-def names(config_dir: str | None = None) -> list[str]:
-    """The data sets that there is a YAML file of."""
+def files(config_dir: str | None = None) -> dict[str, Path]:
+    """The name of each data set, and its YAML file."""
     folders = [configs_dir(), *([Path(config_dir)] if config_dir else [])]
-    return sorted({path.stem for folder in folders for path in (folder / "dataset").glob("*.yaml")})
+    return {path.stem: path for folder in folders for path in sorted((folder / "dataset").glob("*.yaml"))}
 
 
 def _list(config_dir: str | None) -> None:
-    for name in names(config_dir):
-        dataset: Any = OmegaConf.to_container(composed("train", [f"dataset={name}"], config_dir).dataset, resolve=True)
-        about, root = dataset.get("about") or {}, dataset.get("root")
+    for name, path in files(config_dir).items():
+        content: Any = OmegaConf.load(path)
+        dataset = content.get("dataset") or content  # a user's file need not say that it is about several groups
+        root = None if OmegaConf.is_missing(dataset, "root") else dataset.get("root")
         state = "of your own" if root is None else f"{'there' if _has_files(Path(root)) else 'not there'}: {root}"
         print(f"{name:<14}{state}")
         for key in ("licence", "source"):
-            if about.get(key):
-                print(f"{'':<14}{key}: {about[key]}")
+            if dataset.get("about"):
+                print(f"{'':<14}{key}: {dataset.about[key]}")
     print("\n`margin-bench data prepare NAME` fetches one. Elsewhere: dataset.root=DIR, or $MARGIN_BENCH_DATA for all.")
 
 

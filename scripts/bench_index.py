@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm
+import torch
 from PIL import Image
 from pycocotools.coco import COCO
 
@@ -25,6 +27,7 @@ from margin_bench.data.loading import TrainSampler, train_loader
 from margin_bench.data.split import Split
 from margin_bench.data.transforms import Paper
 from margin_bench.evaluate import score
+from margin_bench.losses import TwoWayLoss
 
 COCO_IMAGES, COCO_OBJECTS, COCO_CLASSES = 82_783, 604_907, 80  # of train2014
 VAW_OBJECTS = {"train_part1.json": 108_000, "train_part2.json": 108_790, "val.json": 12_286, "test.json": 31_819}
@@ -110,7 +113,7 @@ def bench_coco(root: Path) -> None:
 
 def index_megabytes() -> float:
     """The size of the newest index."""
-    newest = max((cache_dir() / "index").glob("*.npz"), key=lambda path: path.stat().st_mtime)
+    newest = max((cache_dir() / "index").glob("*.index"), key=lambda path: path.stat().st_mtime)
     return newest.stat().st_size / 1e6
 
 
@@ -129,7 +132,27 @@ def bench_vaw(root: Path) -> None:
     test = load("test")
     scores = np.random.default_rng(2).standard_normal(test.targets.shape, np.float32)
     print(f"  scores {scores.shape} scored in {seconds(lambda: score(scores, test))[0]:.2f} s")
+    bench_step(train)
     bench_workers(train)
+
+
+def bench_step(split: Split) -> None:
+    """A step over all classes with the smallest of backbones."""
+    part = split.rows(np.arange(512))
+    sampler = TrainSampler(num_samples=512, seed=0, batch_size=512, microbatch_size=512, rank=0, world_size=1)
+    ((images, targets),) = train_loader(part, Paper(32), sampler, workers=0, pin_memory=False)
+    model = timm.create_model("test_resnet", num_classes=VAW_CLASSES)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+    def step() -> float:
+        loss = TwoWayLoss()(model(images), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return float(loss)
+
+    took, loss = seconds(step)
+    print(f"  a training step of {tuple(targets.shape)}: {took:.2f} s, two-way loss {loss:.2f}")
 
 
 def bench_workers(split: Split) -> None:

@@ -7,11 +7,8 @@ that is torn is made again; where none can be written, the files are parsed at e
 import contextlib
 import hashlib
 import io
-import itertools
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +23,8 @@ from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import CheckpointError, DataError
 from margin_bench.files import sha256, write_atomic
 from margin_bench.targets import positives
+
+DIGEST_BYTES = hashlib.sha256().digest_size  # before the content of an index
 
 
 @dataclass(frozen=True)
@@ -48,27 +47,27 @@ class Annotations:
 
 
 def to_split(annotations: Annotations, root: Path, *, keep_empty: bool) -> Split:
-    """The samples with a positive, or with `keep_empty` all. A file name that leads out of the root is a fault.
+    """The samples with a positive, or with `keep_empty` all. What is no name of a file below the root is a fault.
 
     Raises:
-        DataError: no sample is left.
+        DataError: no sample is left, and no fault tells why.
     """
-    leaves = np.array([_leaves_root(name) for name in annotations.file_names], bool)
-    leaving = itertools.compress(annotations.file_names, leaves)
-    faults = [f"{name}: this file name leads out of the data set" for name in leaving]
-    kept = ~leaves if keep_empty else ~leaves & positives(annotations.targets).any(axis=1)
-    if not kept.any():
+    name_faults = [_name_fault(name) for name in annotations.file_names]
+    faults = [*annotations.faults, *(fault for fault in name_faults if fault)]
+    is_sound = np.array([fault is None for fault in name_faults], bool)
+    kept = is_sound if keep_empty else is_sound & positives(annotations.targets).any(axis=1)
+    if not kept.any() and not faults:
         raise DataError(
             f"{root}: the annotations mark no sample with a class.\n"
             "Check the files, or keep samples without a class by dataset.keep_empty=true."
         )
-    names = np.array([os.fsencode(name) for name in annotations.file_names], np.bytes_)
+    names = [os.fsencode(name) if sound else b"" for name, sound in zip(annotations.file_names, is_sound, strict=True)]
     split = Split(
-        ImageFiles(root, names),
+        ImageFiles(root, np.array(names, np.bytes_)),
         annotations.targets,
         annotations.class_names,
         annotations.boxes,
-        (*annotations.faults, *faults),
+        tuple(faults),
     )
     return split if kept.all() else split.rows(np.flatnonzero(kept))
 
@@ -89,7 +88,7 @@ def indexed(files: Sequence[Path], parse: Callable[[], Annotations], options: Ma
             held.enter_context(FileLock(folder / f"{key}.lock"))
         except (OSError, CheckpointError):
             return parse()
-        path = folder / f"{key}.npz"
+        path = folder / f"{key}.index"
         annotations = _read(path)
         if annotations is None:
             annotations = parse()
@@ -103,8 +102,21 @@ def cache_dir() -> Path:
     return Path(os.environ.get("MARGIN_BENCH_DATA") or Path.home() / ".cache" / "margin-bench")
 
 
-def _leaves_root(name: str) -> bool:
-    return name.startswith("/") or (".." in name and ".." in name.split("/"))
+def _name_fault(name: Any) -> str | None:
+    """What keeps a file name from being read below the root."""
+    if not isinstance(name, str) or not name or "\0" in name or not _can_be_encoded(name):
+        return f"{name!r} is no file name"
+    if name.startswith("/") or (".." in name and ".." in name.split("/")):
+        return f"{name}: this file name leads out of the data set"
+    return None
+
+
+def _can_be_encoded(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _content_digest(files: Sequence[Path], folder: Path) -> str:
@@ -119,9 +131,9 @@ def _content_digest(files: Sequence[Path], folder: Path) -> str:
     return digest
 
 
-def _stat(file: Path) -> tuple[int, int, int]:
+def _stat(file: Path) -> tuple[int, ...]:
     status = file.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ino
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 @cache
@@ -142,20 +154,24 @@ def _packed(annotations: Annotations) -> bytes:
     arrays["targets"] = annotations.targets
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue()
 
 
 def _read(path: Path) -> Annotations | None:
-    """What an index holds; None if there is none or it is torn, which the checksums of its zip format tell."""
+    """What an index holds; None if there is none, or another one than was written."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            texts = {name: json.loads(arrays[name].tobytes()) for name in ("file_names", "class_names", "faults")}
-            return Annotations(
-                texts["file_names"],
-                arrays["targets"],
-                tuple(texts["class_names"]),
-                arrays.get("boxes"),
-                tuple(texts["faults"]),
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        content = path.read_bytes()
+    except OSError:
         return None
+    checksum, packed = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    if hashlib.sha256(packed).digest() != checksum:
+        return None
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        texts = {name: json.loads(arrays[name].tobytes()) for name in ("file_names", "class_names", "faults")}
+        return Annotations(
+            texts["file_names"],
+            arrays["targets"],
+            tuple(texts["class_names"]),
+            arrays.get("boxes"),
+            tuple(texts["faults"]),
+        )

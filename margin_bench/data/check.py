@@ -80,8 +80,8 @@ def _counts(split: Split, whole_size: int) -> dict[str, Any]:
     return {
         "samples": len(split),
         "left_out": whole_size - len(split),
-        "labels_per_sample": float(num_positives.sum() / len(split)),
-        "unlabeled_share": float((split.targets == UNLABELED).mean()),
+        "labels_per_sample": float(num_positives.sum() / max(1, len(split))),
+        "unlabeled_share": float((split.targets == UNLABELED).sum() / max(1, split.targets.size)),
         "positives": num_positives.tolist(),
     }
 

@@ -81,6 +81,7 @@ def _tabulate(content: dict[str, list[Any]], folder: str) -> Annotations:
             ("image id", [image["id"] for image in content["images"]]),
             ("image file", [image["file_name"] for image in content["images"]]),
             ("category id", [category["id"] for category in content["categories"]]),
+            ("category name", [category["name"] for category in content["categories"]]),
             ("annotation id", [each["id"] for each in content["annotations"]]),
         )
         for value in _repeated(values)
@@ -99,11 +100,15 @@ def _tabulate(content: dict[str, list[Any]], folder: str) -> Annotations:
         else:
             targets[row, column] = POSITIVE
     return Annotations(
-        [f"{folder}/{name}" if folder else name for name in (image_of[image_id]["file_name"] for image_id in row_of)],
+        [_below(folder, image_of[image_id]["file_name"]) for image_id in row_of],
         targets,
         tuple(category_of[category_id]["name"] for category_id in column_of),
         faults=tuple(faults),
     )
+
+
+def _below(folder: str, name: Any) -> Any:
+    return f"{folder}/{name}" if folder and isinstance(name, str) else name
 
 
 def _repeated(values: Iterable[Hashable]) -> list[Hashable]:

@@ -49,6 +49,7 @@ def _entries(root: Path, folder: str) -> dict[str, bool]:
     """The names in a folder, relative to the root, and whether each is a link."""
     try:
         with os.scandir(root / folder) as entries:
-            return {f"{folder}/{entry.name}" if folder else entry.name: entry.is_symlink() for entry in entries}
-    except FileNotFoundError:
+            files = [entry for entry in entries if entry.is_file()]
+            return {f"{folder}/{entry.name}" if folder else entry.name: entry.is_symlink() for entry in files}
+    except OSError:
         return {}

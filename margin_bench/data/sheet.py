@@ -22,7 +22,7 @@ def draw_sheet(split: Split, file: Path) -> None:
     Raises:
         DataError: the file cannot be written.
     """
-    rows = np.unique(np.linspace(0, len(split) - 1, COLUMNS * ROWS).round().astype(int))
+    rows = np.unique(np.linspace(0, len(split) - 1, COLUMNS * ROWS).round().astype(int)) if len(split) else np.array([])
     size = (GAP + COLUMNS * (SIDE + GAP), GAP + ROWS * (SIDE + TEXT_HEIGHT + GAP))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)

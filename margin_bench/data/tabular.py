@@ -3,13 +3,15 @@
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from margin_bench.data.annotations import Annotations, indexed, to_split
 from margin_bench.data.split import Split
@@ -17,10 +19,13 @@ from margin_bench.errors import DataError
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 
 DELIMITERS = (",", "\t", ";")
+SEPARATORS = ("|", ";", ",")  # that a column of class names may have in the place of the one that is expected
 LABELS = {"1": POSITIVE, "0": NEGATIVE, "-1": UNLABELED, "1.0": POSITIVE, "0.0": NEGATIVE, "-1.0": UNLABELED}
+LABELS_OF_NUMBERS = {1: POSITIVE, 0: NEGATIVE, -1: UNLABELED}
 BOX_SIDES = ("left", "top", "right", "bottom")
+LEFT_OUT = ("val", "valid", "validation", "dev")  # what the split column may say besides train and test
 
-Row = dict[str, Any]
+Row = Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Columns:
         image: the image file, relative to the root.
         labels: the names of the positive classes, with `separator` between them, or a list in JSON. None: a column
             for each class holds 1, 0 or -1 (positive, negative, unlabeled).
-        split: `train` or `test`; other rows are left out. None: all rows are of one split.
+        split: `train` or `test`; rows of a validation split are left out. None: all rows are of one split.
         boxes: left, top, right, bottom in pixels. None: all of each image.
         classes: the names of the classes in order. None: all labels of the training rows, sorted; or all columns that
             are nothing else, in their order.
@@ -44,9 +49,11 @@ class Columns:
     boxes: tuple[str, ...] | None
     classes: tuple[str, ...] | None
 
-    def others(self) -> set[str]:
-        """The columns that are no class."""
-        return {name for name in (self.image, self.labels, self.split, *(self.boxes or ())) if name}
+    def keys(self) -> dict[str, str]:
+        """The columns that are no class, and the keys of the configuration that name them."""
+        named = {"image": self.image, "labels": self.labels, "split_column": self.split}
+        boxes = dict.fromkeys(self.boxes or (), "boxes")
+        return {name: key for key, name in named.items() if name} | boxes
 
 
 def load(
@@ -74,7 +81,7 @@ def load(
 
     Raises:
         ValueError: not four box columns, or an empty separator.
-        DataError: a table cannot be read or lacks a column.
+        DataError: a table cannot be read or lacks a column, or there is no row of the split.
     """
     if boxes is not None and len(boxes) != len(BOX_SIDES):
         raise ValueError(f"boxes: expected the columns of {', '.join(BOX_SIDES)}, got {', '.join(boxes)}.")
@@ -104,138 +111,219 @@ def read_annotations(files: Sequence[Path], columns: Columns, split: str) -> Ann
         files: the table with both splits, or one for each.
 
     Raises:
-        DataError: a table cannot be read or lacks a column.
+        DataError: a table cannot be read or lacks a column, or there is no row of the split.
     """
-    tables = {"train": files[0], "test": files[-1]}
-    rows = {name: _rows_of(file, columns, name) for name, file in tables.items()}
-    classes = columns.classes or _classes(rows["train"], columns)
-    faults: list[str] = []
-    names, targets, boxes = [], [], []
-    seen: set[tuple[Any, ...]] = set()
-    for where, row in rows[split]:
-        entry = _Entry(row, columns, classes)
-        key = (row[columns.image], *entry.box)
-        found = [*entry.faults, *([f"{row[columns.image]} stands there a second time"] if key in seen else [])]
-        faults += [f"{where}: {fault}" for fault in found]
-        if not found:
-            names.append(str(row[columns.image]))
-            targets.append(entry.labels)
-            boxes.append(entry.box)
-        seen.add(key)
-    return Annotations(
-        names,
-        np.array(targets, np.int8).reshape(len(names), len(classes)),
-        tuple(classes),
-        np.array(boxes, np.float32).reshape(len(names), 4) if columns.boxes else None,
-        tuple(faults),
-    )
+    train, test = _Table(files[0], columns), _Table(files[-1], columns)
+    classes = columns.classes or _classes(train, test, columns)
+    table = train if split == "train" else test
+    reader = _RowReader(table, columns, classes)
+    for number, row in table.rows():
+        kind = split if columns.split is None else table.cell(row, columns.split)
+        if kind == split:
+            reader.add(number, row)
+        elif kind not in ("train", "test", *LEFT_OUT) and split == "train":
+            reader.fault(number, f"{columns.split} is {kind or 'empty'}; expected train or test")
+    if not reader.names and not reader.faults:
+        raise DataError(f"{table.file} has no row of the {split} split.\nThe column {columns.split} tells them apart.")
+    return reader.annotations()
 
 
-class _Entry:
-    """A row's labels and box, and what is wrong with them."""
+class _Table:
+    """A table file: its columns, and its rows as often as they are asked for.
 
-    def __init__(self, row: Row, columns: Columns, classes: Sequence[str]) -> None:
-        self.faults: list[str] = []
-        if not row[columns.image]:
-            self.faults.append(f"the column {columns.image} is empty")
-        self.labels = self._listed(row, columns, classes) if columns.labels else self._by_column(row, classes)
-        self.box = self._box(row, columns.boxes) if columns.boxes else ()
+    Raises:
+        DataError: it cannot be read, lacks a column, or has one twice.
+    """
 
-    def _listed(self, row: Row, columns: Columns, classes: Sequence[str]) -> list[int]:
-        marked = _names(row, columns)
-        unknown = [name for name in marked if name not in classes]
-        if unknown:
-            self.faults.append(
-                f"unknown class {', '.join(unknown)}: not in dataset.classes, or, without that, in no training row"
-            )
-        return [POSITIVE if name in marked else NEGATIVE for name in classes]
+    def __init__(self, file: Path, columns: Columns) -> None:
+        self.file = file
+        if file.suffix.lower() not in _READERS:
+            raise DataError(f"{file}: expected a name that ends in {', '.join(_READERS)}.")
+        self._read = partial(_READERS[file.suffix.lower()], file, columns.image)
+        self.header = next((list(row) for _, row in self._lines()), [])
+        self._check_header(columns)
+        self.place = {name: place for place, name in enumerate(self.header)}
 
-    def _by_column(self, row: Row, classes: Sequence[str]) -> list[int]:
-        labels = []
-        for name in classes:
-            value = str(row.get(name, "")).strip()
-            if value not in LABELS:
-                self.faults.append(
-                    f"{name} is {value or 'empty'}; expected 1 (positive), 0 (negative) or -1 (unlabeled)"
-                )
-            labels.append(LABELS.get(value, UNLABELED))
-        return labels
+    def cell(self, row: Row, column: str) -> Any:
+        """A cell of a row; empty if the row ends before it."""
+        place = self.place[column]
+        return row[place] if place < len(row) else ""
 
-    def _box(self, row: Row, columns: Sequence[str]) -> tuple[float, ...]:
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        """The number of each line but the header, and its cells."""
+        lines = self._lines()
+        next(lines, None)
+        yield from lines
+
+    def _lines(self) -> Iterator[tuple[int, Row]]:
         try:
-            left, top, right, bottom = box = tuple(float(row[name]) for name in columns)
+            yield from self._read()
+        except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+            raise DataError(
+                f"{self.file} cannot be read: {error}.\nExpected a table in UTF-8 with the names of its columns."
+            ) from error
+
+    def _check_header(self, columns: Columns) -> None:
+        twice = [name for name, count in Counter(self.header).items() if name and count > 1]
+        if twice:
+            raise DataError(f"{self.file} has the column {twice[0]} twice.\nRename one of them.")
+        keys = columns.keys()
+        for name in sorted(keys.keys() - set(self.header)):
+            second = ", or a second table as dataset.test_file=FILE" if keys[name] == "split_column" else ""
+            raise DataError(
+                f"{self.file} has no column {name}, it has {', '.join(sorted(self.header)[:8]) or 'none'}.\n"
+                f"Give its name as dataset.{keys[name]}=NAME{second}."
+            )
+
+
+class _RowReader:
+    """Collects the rows of a split, and the faults of those that are left out."""
+
+    def __init__(self, table: _Table, columns: Columns, classes: Sequence[str]) -> None:
+        self.table, self.columns, self.classes = table, columns, tuple(classes)
+        self.names: list[str] = []
+        self.targets: list[NDArray[np.int8]] = []
+        self.boxes: list[tuple[float, ...]] = []
+        self.faults: list[str] = []
+        self._seen: set[tuple[Any, ...]] = set()
+        self._column_of = {name: column for column, name in enumerate(classes)}
+
+    def add(self, number: int, row: Row) -> None:
+        name = str(self.table.cell(row, self.columns.image) or "")
+        try:
+            if not name:
+                raise ValueError(f"the column {self.columns.image} is empty")
+            box = self._box(row) if self.columns.boxes else ()
+            targets = self._listed(row) if self.columns.labels else self._by_column(row)
+            if (name, *box) in self._seen:
+                raise ValueError(f"{name} stands there a second time")
+        except ValueError as error:
+            self.fault(number, str(error))
+            return
+        self._seen.add((name, *box))
+        self.names.append(name)
+        self.targets.append(targets)
+        self.boxes.append(box)
+
+    def fault(self, number: int, what: str) -> None:
+        self.faults.append(f"{self.table.file.name}, line {number}: {what}")
+
+    def annotations(self) -> Annotations:
+        shape = (len(self.names), len(self.classes))
+        return Annotations(
+            self.names,
+            np.concatenate(self.targets).reshape(shape) if self.names else np.empty(shape, np.int8),
+            self.classes,
+            np.array(self.boxes, np.float32).reshape(len(self.names), 4) if self.columns.boxes else None,
+            tuple(self.faults),
+        )
+
+    def _listed(self, row: Row) -> NDArray[np.int8]:
+        targets = np.full(len(self.classes), NEGATIVE, np.int8)
+        for name in _names(self.table, row, self.columns):
+            if name not in self._column_of:
+                raise ValueError(f"unknown class {name}: not in dataset.classes, or, without that, in no training row")
+            targets[self._column_of[name]] = POSITIVE
+        return targets
+
+    def _by_column(self, row: Row) -> NDArray[np.int8]:
+        cells = [self.table.cell(row, name) for name in self.classes]
+        return np.array([_label(cell, name) for cell, name in zip(cells, self.classes, strict=True)], np.int8)
+
+    def _box(self, row: Row) -> tuple[float, ...]:
+        columns = self.columns.boxes or ()
+        try:
+            left, top, right, bottom = box = tuple(float(self.table.cell(row, name)) for name in columns)
         except (TypeError, ValueError):
-            self.faults.append(f"expected four numbers in {', '.join(columns)}")
-            return ()
+            raise ValueError(f"expected four numbers in {', '.join(columns)}") from None
         if not (all(map(math.isfinite, box)) and max(left, 0) < right and max(top, 0) < bottom):
-            self.faults.append(f"the box {', '.join(map(str, box))} has no area in the image")
+            raise ValueError(f"the box {', '.join(map(str, box))} has no area in the image")
         return box
 
 
-def _names(row: Row, columns: Columns) -> list[str]:
+def _label(cell: Any, name: str) -> int:
+    label = LABELS.get(cell) if isinstance(cell, str) else None
+    if label is None:
+        label = LABELS.get(cell.strip()) if isinstance(cell, str) else LABELS_OF_NUMBERS.get(cell)
+    if label is None or isinstance(cell, bool):
+        raise ValueError(f"{name} is {cell or 'empty'}; expected 1 (positive), 0 (negative) or -1 (unlabeled)")
+    return label
+
+
+def _names(table: _Table, row: Row, columns: Columns) -> list[str]:
     """The classes that a row names."""
-    value = row[columns.labels or ""]
-    if isinstance(value, list | np.ndarray):
-        return [str(name) for name in value]
-    return [name for part in str(value or "").split(columns.separator) if (name := part.strip())]
+    cell = table.cell(row, columns.labels or "")
+    if isinstance(cell, list):
+        return [str(name) for name in cell]
+    return [name for part in str(cell or "").split(columns.separator) if (name := part.strip())]
 
 
-def _classes(rows: Sequence[tuple[str, Row]], columns: Columns) -> tuple[str, ...]:
-    if columns.labels:
-        return tuple(sorted({name for _, row in rows for name in _names(row, columns)}))
-    return tuple(name for name in (rows[0][1] if rows else ()) if name not in columns.others())
+def _classes(train: _Table, test: _Table, columns: Columns) -> tuple[str, ...]:
+    if not columns.labels:
+        keys = columns.keys()
+        classes, others = ([name for name in each.header if name and name not in keys] for each in (train, test))
+        if extra := sorted(set(others) - set(classes)):
+            raise DataError(
+                f"{test.file} has the column {extra[0]}, {train.file} does not.\n"
+                "Give both the same classes, or say which columns are classes: dataset.classes=[...]."
+            )
+        return tuple(classes)
+    rows = [row for _, row in train.rows() if columns.split is None or train.cell(row, columns.split) == "train"]
+    _check_separator(train, (train.cell(row, columns.labels) for row in rows), columns.separator)
+    return tuple(sorted({name for row in rows for name in _names(train, row, columns)}))
 
 
-def _rows_of(file: Path, columns: Columns, split: str) -> list[tuple[str, Row]]:
-    """Where each row of a split stands, and the row."""
-    try:
-        rows = [(f"{file.name}, line {number}", row) for number, row in _READERS[file.suffix.lower()](file, columns)]
-    except KeyError:
-        raise DataError(f"{file}: expected a name that ends in {', '.join(_READERS)}.") from None
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read: {error}.\nExpected a table in UTF-8.") from error
-    known = {name for _, row in rows for name in row}
-    for name in sorted(columns.others() - known):
-        key = next((key for key in ("image", "labels") if getattr(columns, key) == name), "split_column")
-        key = "boxes" if name in (columns.boxes or ()) else key
+def _check_separator(table: _Table, cells: Iterable[Any], separator: str) -> None:
+    """Refuses a column of class names that another separator seems to divide."""
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    others = [each for each in SEPARATORS if each != separator and any(each in text for text in texts)]
+    if others and not any(separator in text for text in texts):
         raise DataError(
-            f"{file} has no column {name}, it has {', '.join(sorted(known)[:8])}.\nGive its name as dataset.{key}=NAME"
-            f"{', or a second table as dataset.test_file=FILE' if key == 'split_column' else ''}."
+            f"{table.file}: no label holds the separator {separator}, and some hold {' and '.join(others)}.\n"
+            f"Say dataset.separator='{others[0]}', or name the classes with dataset.classes=[...]."
         )
-    empty = dict.fromkeys(columns.others(), "")  # JSON need not say every key in every line
-    return [(where, empty | row) for where, row in rows if columns.split is None or row.get(columns.split) == split]
 
 
-def _read_delimited(file: Path, columns: Columns) -> Iterator[tuple[int, Row]]:
+def _read_delimited(file: Path, image: str) -> Iterator[tuple[int, Row]]:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         header = lines.readline().rstrip("\r\n")
-        fits = [each for each in DELIMITERS if columns.image in next(csv.reader([header], delimiter=each), [])]
+        fits = [each for each in DELIMITERS if image in next(csv.reader([header], delimiter=each), [])]
         lines.seek(0)
-        reader = csv.DictReader(lines, delimiter=fits[0] if fits else DELIMITERS[0], restval="", strict=True)
+        reader = csv.reader(lines, delimiter=fits[0] if fits else DELIMITERS[0], strict=True)
+        width = 0
         for row in reader:
-            if None in row:
+            width = width or len(row)
+            if len(row) > width:
                 raise ValueError(f"line {reader.line_num} has more cells than the header")
-            yield reader.line_num, row
+            if row:
+                yield reader.line_num, row
 
 
-def _read_json_lines(file: Path, columns: Columns) -> Iterator[tuple[int, Row]]:
+def _read_json_lines(file: Path, image: str) -> Iterator[tuple[int, Row]]:
+    rows = []
     for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if line.strip():
-            row: Row = json.loads(line)
+            row = json.loads(line)
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is no JSON object")
-            yield number, row
+            rows.append((number, row))
+    header = list(dict.fromkeys(name for _, row in rows for name in row))
+    yield 0, header
+    for number, row in rows:
+        yield number, [row.get(name, "") for name in header]
 
 
-def _read_parquet(file: Path, columns: Columns) -> Iterator[tuple[int, Row]]:
+def _read_parquet(file: Path, image: str) -> Iterator[tuple[int, Row]]:
     try:
         from pyarrow import parquet
     except ImportError:
         raise DataError(f"{file}: reading Parquet needs pyarrow: pip install 'margin-bench[parquet]'") from None
-    yield from enumerate(parquet.read_table(file).to_pylist(), start=1)
+    table = parquet.read_table(file)
+    yield 0, table.column_names
+    yield from enumerate(zip(*(column.to_pylist() for column in table.columns), strict=True), start=1)
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Path, str], Iterator[tuple[int, Row]]]] = {
     ".csv": _read_delimited,
     ".tsv": _read_delimited,
     ".jsonl": _read_json_lines,

@@ -1,6 +1,7 @@
 """The index of annotations, and from annotations to a split."""
 
-import zipfile
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_the_same_content_elsewhere_is_known(cache, file, tmp_path):
 def test_a_torn_index_is_made_again(cache, file, share):
     parse = Parser()
     indexed([file], parse, {})
-    (path,) = cache.glob("*.npz")
+    (path,) = cache.glob("*.index")
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     assert_same(indexed([file], parse, {}), SOME)
@@ -92,15 +93,27 @@ def test_a_torn_index_is_made_again(cache, file, share):
 def test_an_index_with_a_flipped_bit_is_made_again(cache, file):
     parse = Parser()
     indexed([file], parse, {})
-    (path,) = cache.glob("*.npz")
-    content = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        member = archive.getinfo("targets.npy")
-    content[member.header_offset + 30 + len(member.filename) + member.compress_size // 2 + 20] ^= 0xFF
-    path.write_bytes(content)
-    assert_same(indexed([file], parse, {}), SOME)
-    assert_same(indexed([file], parse, {}), SOME)
-    assert parse.calls == 2
+    (path,) = cache.glob("*.index")
+    content = path.read_bytes()
+    positions = range(0, len(content), 13)
+    for position in positions:
+        path.write_bytes(content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :])
+        assert_same(indexed([file], parse, {}), SOME)
+    assert parse.calls == 1 + len(positions)
+
+
+def test_processes_that_open_at_once_share_one_index(cache, file, tmp_path):
+    code = (
+        "import sys, time, numpy as np; from pathlib import Path\n"
+        "from margin_bench.data.annotations import Annotations, indexed\n"
+        "def parse():\n"
+        f"    open('{tmp_path}/calls', 'a').write('x'); time.sleep(0.5)\n"
+        "    return Annotations(['a.jpg'], np.ones((1, 1), np.int8), ('a',))\n"
+        f"assert indexed([Path('{file}')], parse, {{}}).file_names == ['a.jpg']\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert (tmp_path / "calls").read_text() == "x"
 
 
 def test_without_a_folder_to_write_files_are_parsed_every_time(tmp_path, file, monkeypatch):
@@ -127,6 +140,23 @@ def test_samples_without_a_positive_are_left_out_unless_kept():
     np.testing.assert_array_equal(left.boxes, SOME.boxes[[0, 2]])
     assert left.faults == ("a fault",)
     assert len(to_split(SOME, Path("/data"), keep_empty=True)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("../a.jpg", "../a.jpg: this file name leads out of the data set"),
+        ("/a.jpg", "/a.jpg: this file name leads out of the data set"),
+        ("a\0.jpg", "'a\\x00.jpg' is no file name"),
+        ("", "'' is no file name"),
+        (5, "5 is no file name"),
+        ("\ud800.jpg", "'\\ud800.jpg' is no file name"),
+    ],
+)
+def test_what_is_no_file_name_is_a_fault(name, fault):
+    split = to_split(Annotations([name, "b.jpg"], np.ones((2, 1), np.int8), ("a",)), Path("/data"), keep_empty=False)
+    assert split.faults == (fault,)
+    assert list(split.images) == [Path("/data/b.jpg")]
 
 
 def test_without_any_positive_there_is_no_data_set():

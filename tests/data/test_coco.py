@@ -140,6 +140,11 @@ def test_an_id_that_stands_twice_is_a_fault(root: Path, key: str, what: str) -> 
     assert f"{what} id {number} stands more than once" in load("train", root).faults
 
 
+def test_two_classes_of_one_name_are_a_fault(root: Path) -> None:
+    write(root, changed("categories", 0, name="car"))
+    assert load("train", root).faults == ("category name car stands more than once",)
+
+
 def test_an_image_file_that_stands_twice_is_a_fault(root: Path) -> None:
     write(root, changed("images", 0, file_name="a.jpg"))
     assert load("train", root).faults == ("image file a.jpg stands more than once",)

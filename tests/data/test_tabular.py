@@ -115,6 +115,8 @@ def test_the_order_of_classes_can_be_given(tmp_path):
         ("e.jpg,yes,0,train", "cat is yes;"),
         ("e.jpg,,1,train", "cat is empty;"),
         (",1,1,train", "the column image is empty"),
+        ("e.jpg,1,0,trian", "split is trian; expected train or test"),
+        ("e.jpg,1", "split is empty; expected train or test"),
         ("a.jpg,1,0,train", "a.jpg stands there a second time"),
     ],
 )
@@ -123,6 +125,31 @@ def test_a_faulty_row_is_named_with_its_line_and_left_out(tmp_path, line, fault)
     (found,) = split.faults
     assert found.startswith(f"labels.csv, line 6: {fault}")
     assert split.targets.tolist() == [[1, 0], [0, 1]]
+
+
+def test_rows_of_a_validation_split_are_left_out(tmp_path):
+    split = load(tmp_path, f"{BY_COLUMN}e.jpg,1,0,val\n")
+    assert split.faults == ()
+    assert len(split) == 2
+
+
+def test_a_column_without_a_name_is_no_class(tmp_path):
+    lines = [f"{number},{line}" for number, line in enumerate(BY_COLUMN.splitlines())]
+    lines[0] = lines[0][1:]
+    assert load(tmp_path, "\n".join(lines)).class_names == ("cat", "dog")
+
+
+def test_a_label_with_another_separator_is_named(tmp_path):
+    content = LISTED.replace(" | ", ";")
+    with pytest.raises(DataError, match=r"Say dataset\.separator=';'"):
+        load(tmp_path, content, name="labels.tsv", labels="labels")
+    assert load(tmp_path, content, name="labels.tsv", labels="labels", separator=";").class_names == ("cat", "dog")
+
+
+def test_a_class_of_the_test_table_alone_is_named(tmp_path):
+    (tmp_path / "test.csv").write_text("image,cat,cow\nc.jpg,1,1\n")
+    with pytest.raises(DataError, match="has the column cow"):
+        load(tmp_path, "image,cat\na.jpg,1\n", test_file=tmp_path / "test.csv")
 
 
 def test_a_class_that_no_training_row_has_is_a_fault(tmp_path):
@@ -152,6 +179,8 @@ def test_a_faulty_box_is_a_fault(tmp_path, box):
         ("[1]\n", {"name": "labels.jsonl"}, "line 1 is no JSON object"),
         ("{\n", {"name": "labels.jsonl"}, "cannot be read"),
         ("", {}, "no column image"),
+        ("image,cat,cat,split\na.jpg,1,0,train\n", {}, "has the column cat twice"),
+        ("image,cat,split\na.jpg,1,test\n", {}, "has no row of the train split"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_named(tmp_path, content, options, said):
