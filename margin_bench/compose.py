@@ -69,7 +69,7 @@ def composed(command: str, overrides: Sequence[str], config_dir: str | None = No
         ConfigError: as `check`.
     """
     check(command, overrides, config_dir)
-    search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    search = search_path(config_dir)
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
         return compose(command, [*search, *overrides])
 

@@ -65,7 +65,7 @@ def _edit(run_dir: Path, old: str, new: str) -> None:
 
 
 def rendered(folder: Path, format_name: str) -> str:
-    """The table in a format, without the hashes in the ids of runs, which change with every key of the configuration."""
+    """The table in a format, without the hashes of runs, which change with every key of the configuration."""
     printed = io.StringIO()
     before = Path.cwd()
     os.chdir(folder)

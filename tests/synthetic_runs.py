@@ -28,7 +28,12 @@ def identities() -> Identities:
 
 
 def write_run(
-    runs_dir: Path, words: str, seed: int = 0, scores: tuple[float, float] = (50.0, 70.0), **changes: Any
+    runs_dir: Path,
+    words: str,
+    seed: int = 0,
+    scores: tuple[float, float] = (50.0, 70.0),
+    precision: str = "fp32",
+    **changes: Any,
 ) -> Path:
     """Writes the record of a run; returns its directory.
 
@@ -38,7 +43,7 @@ def write_run(
         changes: of entries of the record.
     """
     identity = identities().of(tuple(words.split()))
-    run_id = identity.run_id(seed, "fp32")
+    run_id = identity.run_id(seed, precision)
     metrics = {
         "map_class": scores[0] / 100,
         "map_sample": scores[1] / 100,
@@ -48,7 +53,7 @@ def write_run(
     record = {
         "status": "finished",
         "run_id": run_id,
-        "config": identity.of_run(seed, "fp32")
+        "config": identity.of_run(seed, precision)
         | {"workers": None, "devices": 1, "runs_dir": "runs", "tracker": "none"},
         "seed": seed,
         "dataset": {

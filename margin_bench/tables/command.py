@@ -80,7 +80,8 @@ def _all(request: Request, records: Records, identities: Identities) -> list[Mea
     for name in table_names(identities.dirs):
         table = read_table(name, identities.dirs)
         for setting in _settings(records, identities.dirs):
-            words = tuple(word for word in setting if word not in _words_of(table))
+            chosen = setting[:1] if table.is_of_facts else setting  # facts are those of a data set
+            words = tuple(word for word in chosen if word not in _words_of(table))
             each = measure(table, replace(request, words=words + request.words), records, identities)
             if each.records:
                 found.setdefault((name, *words), each)

@@ -214,7 +214,8 @@ def _fill_with_facts(cells: list[Cell], records: Records) -> list[str]:
         for cell in cells
         if cell.identity
         for record in records.usable.values()
-        if traits_of({"dataset": record["config"]["dataset"]}) == traits_of({"dataset": cell.identity.content["dataset"]})
+        if traits_of({"dataset": record["config"]["dataset"]})
+        == traits_of({"dataset": cell.identity.content["dataset"]})
         and not record["config"]["data"]["holdout"]
     ]
     return _put_in(found)

@@ -56,7 +56,9 @@ def _value(content: Any, key: str) -> Any:
 
 def _difference(traits: dict[str, str], expected: dict[str, str]) -> str:
     keys = sorted(key for key in traits.keys() | expected.keys() if traits.get(key) != expected.get(key))
-    return f"differs in {', '.join(keys)}" if keys else "differs in the content of a file, or comes from another version"
+    return (
+        f"differs in {', '.join(keys)}" if keys else "differs in the content of a file, or comes from another version"
+    )
 
 
 def _names(run_ids: list[str]) -> str:
