@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
@@ -31,7 +32,9 @@ class _Stopped(BaseException):
     """Ends all runs, since one was stopped by a signal."""
 
 
-def launch(runs: Sequence[Sequence[str]], hydra_words: Sequence[str], config_dir: str | None) -> list[Outcome]:
+def launch(
+    runs: Sequence[Sequence[str]], runs_dir: Path, hydra_words: Sequence[str], config_dir: str | None
+) -> list[Outcome]:
     """Trains runs, each given by its overrides, as `margin-bench train` does.
 
     Args:
@@ -46,10 +49,9 @@ def launch(runs: Sequence[Sequence[str]], hydra_words: Sequence[str], config_dir
     with initialize_config_dir(str(configs_dir()), version_base="1.3"), contextlib.redirect_stdout(sys.stderr):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
+        shared = [*search_path(config_dir), *hydra_words, f"runs_dir={runs_dir}"]
         try:
-            config = hydra.compose_config(
-                "train", [*search_path(config_dir), *hydra_words], RunMode.MULTIRUN, from_shell=False
-            )
+            config = hydra.compose_config("train", shared, RunMode.MULTIRUN, from_shell=False)
             context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
             launcher = Plugins.instance().instantiate_launcher(
                 hydra_context=context, task_function=_train, config=config
@@ -57,7 +59,7 @@ def launch(runs: Sequence[Sequence[str]], hydra_words: Sequence[str], config_dir
         except COMPOSITION_ERRORS as error:
             raise ConfigError(f"{' '.join(hydra_words)}: {str(error).splitlines()[0]}") from error
         try:
-            returned = launcher.launch(runs, initial_job_idx=0)
+            returned = launcher.launch([[*words, f"runs_dir={runs_dir}"] for words in runs], initial_job_idx=0)
         except _Stopped as stopped:
             raise stopped.args[0] from None
     return [each.return_value for each in returned]

@@ -132,8 +132,8 @@ class _Work:
 
     def _launch(self, runs: list[Run]) -> list[Outcome]:
         say(f"{len(runs)} runs to go", sys.stderr)
-        words = [[*run.words, f"runs_dir={self.arguments.runs_dir}"] for run in runs]
-        return launch(words, self.arguments.hydra, self.arguments.config_dir)
+        arguments = self.arguments
+        return launch([run.words for run in runs], arguments.runs_dir, arguments.hydra, arguments.config_dir)
 
     def _check(self, table: Table) -> None:
         """Checks the overrides of all cells, those with the same choices of groups at once, as one sweep."""

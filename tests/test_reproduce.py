@@ -90,6 +90,8 @@ def test_a_table_that_is_whole_runs_nothing(unbroken, config_dir, capsys):
     assert starts(unbroken) == before
     assert table(unbroken) == shown
     assert "to go" not in capsys.readouterr().err
+    assert main(["tables", *command(unbroken, config_dir)[1:]]) == 0
+    assert table(unbroken) == shown
 
 
 def test_two_at_once_execute_each_run_once(tmp_path, config_dir):

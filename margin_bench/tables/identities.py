@@ -100,7 +100,8 @@ class Identities:
         if (group, option) not in self._names:
             path = find(self.dirs, group, option)
             content = read_yaml(path) if path else {}
-            self._names[group, option] = content.get(group, content).get("name")
+            name = content.get(group, content).get("name")
+            self._names[group, option] = None if name == "???" else name
         return self._names[group, option]
 
     def _of_choices(self, groups: tuple[str, ...]) -> Composed:

@@ -1,17 +1,16 @@
 """From a table and records to what its cells tell. Imports no torch."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from margin_bench.tables.identities import Identities, Identity
+from margin_bench.tables.names import NAMED, can_have_names, known_names
 from margin_bench.tables.narrow import key_of, narrowed
 from margin_bench.tables.near import near
 from margin_bench.tables.records import Record, Records, traits_of
 from margin_bench.tables.search import SEED, Trial, best, trials
 from margin_bench.tables.spec import SCORES, Block, Entry, Table
-
-NAMED = ("dataset", "backbone", "loss")
 
 
 @dataclass(frozen=True)
@@ -102,17 +101,16 @@ def measure(
         ConfigError: the overrides of a cell do not compose.
     """
     wanted = narrowed(table, request.words)
-    can_be_there = _anything if compose_all or request.rates else _names_filter(records, identities)
-    cells = _cells(table, wanted, can_be_there, identities)
+    known = None if compose_all or request.rates else known_names(records)
+    cells = _cells(table, wanted, known, identities)
     if request.rates and not table.is_of_facts:
         cells = [_with_rate(cell, request, records, identities) for cell in cells]
     left_out = _fill_with_facts(cells, records) if table.is_of_facts else _fill(cells, request, records)
     return Measured(wanted, request, cells, left_out + records.unread)
 
 
-def _cells(
-    table: Table, wanted: Table, can_be_there: Callable[[tuple[str, ...]], bool], identities: Identities
-) -> list[Cell]:
+def _cells(table: Table, wanted: Table, known: set[tuple[str, ...]] | None, identities: Identities) -> list[Cell]:
+    """The cells of a table, still empty; those that no record can be in, by the known names, are not composed."""
     written = {block.name: block for block in table.blocks}
     cells = []
     for block in wanted.blocks:
@@ -126,7 +124,7 @@ def _cells(
             if published:
                 original = (*written[block.name].words, *row.words, *column.words)
                 published = published if _is_same(original, words, identities) else {}
-            identity = identities.of(words) if can_be_there(words) else None
+            identity = identities.of(words) if known is None or can_have_names(words, known, identities) else None
             cells.append(Cell(block, row, column, words, identity, published))
     return cells
 
@@ -154,30 +152,6 @@ def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identi
     if any(choices[1].get(key, option) != option for key, option in choices[0].items()):
         return False
     return identities.of(words) == identities.of(others)
-
-
-def _anything(words: tuple[str, ...]) -> bool:
-    return True
-
-
-def _names_filter(records: Records, identities: Identities) -> Callable[[tuple[str, ...]], bool]:
-    """Tells whether there is a record with the names of data set, backbone and loss that overrides choose."""
-    everything = [*records.usable.values(), *(record for record, _ in records.unusable)]
-    known = {tuple(record["config"][group]["name"] for group in NAMED) for record in everything}
-
-    def can_be_there(words: tuple[str, ...]) -> bool:
-        names = [_name(group, words, identities) for group in NAMED]
-        return any(all(a in (None, b) for a, b in zip(names, triple, strict=True)) for triple in known)
-
-    return can_be_there
-
-
-def _name(group: str, words: tuple[str, ...], identities: Identities) -> str | None:
-    """The name of a data set, backbone or loss that overrides choose; None if they do not tell."""
-    options = {key_of(word): word.partition("=")[2] for word in words}
-    if group not in options or f"{group}.name" in options:
-        return None
-    return identities.name_of(group, options[group])
 
 
 def _fill(cells: list[Cell], request: Request, records: Records) -> list[str]:
