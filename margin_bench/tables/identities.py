@@ -126,11 +126,11 @@ class Identities:
     def _by_hydra(self, groups: tuple[str, ...]) -> Composed:
         try:
             with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-                config = compose("train", [*self._search, *groups])
-            content = dataclasses.asdict(typed("train", config))
+                raw = _container(compose("train", [*self._search, *groups]))
+            content = dataclasses.asdict(typed("train", OmegaConf.create(_with_null(raw))))
         except COMPOSITION_ERRORS as error:
             raise ConfigError(f"{' '.join(groups)}: {str(error).splitlines()[0]}") from error
-        return Composed(content, _references(_container(config)))
+        return Composed(content, _references(raw))
 
 
 def _with_loss(composed: Composed, section: Content) -> Composed:
@@ -143,6 +143,12 @@ def _with_loss(composed: Composed, section: Content) -> Composed:
         {**composed.content, "loss": resolved},
         {**references, **_references({"loss": section})},
     )
+
+
+def _with_null(content: Content) -> Content:
+    """The configuration with null for what is missing, which a later override may give."""
+    values = {key: _with_null(value) if isinstance(value, dict) else value for key, value in content.items()}
+    return {key: None if value == "???" else value for key, value in values.items()}
 
 
 def _container(config: Any, resolve: bool = False) -> Content:

@@ -35,6 +35,12 @@ def test_the_id_is_that_of_a_run_with_these_overrides(words):
     assert identities().of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words)
 
 
+def test_a_value_that_a_file_asks_for_is_given_by_an_override(tmp_path):
+    (tmp_path / "labels.csv").write_text("image,a\n")
+    words = f"dataset=csv dataset.file={tmp_path}/labels.csv loss=criterion loss.function=my_package.mine"
+    assert Identities(None).of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words)
+
+
 def test_a_choice_that_does_not_compose_is_told():
     with pytest.raises(ConfigError, match="dataset=mars"):
         identities().of(("dataset=mars",))
