@@ -91,12 +91,10 @@ class _Work:
         failed: dict[str, str] = {}
         done: set[str] = set()
         while runs := [run for run in self._missing_now() if run.run_id not in failed]:
-            failed |= {
-                run.run_id: "it is finished, but its record does not count" for run in runs if run.run_id in done
-            }
-            runs = [run for run in runs if run.run_id not in done]
-            outcomes = self._launch(runs)
-            for run, outcome in zip(runs, outcomes, strict=True):
+            if left_out := done & {run.run_id for run in runs}:
+                failed |= dict.fromkeys(left_out, "it is finished, but left out of the table")
+                continue
+            for run, outcome in zip(runs, self._launch(runs), strict=True):
                 if outcome.exit_code == AlreadyRunningError.exit_code:
                     wait_until_free(self.arguments.runs_dir / run.run_id)
                 elif outcome.exit_code:

@@ -12,6 +12,7 @@ import pytest
 from tiny_run import TINY
 
 from margin_bench.cli import main
+from margin_bench.record import read_record, write_record
 
 TABLE = """
 caption: Two ways
@@ -110,6 +111,19 @@ def test_runs_that_fail_are_told_at_the_end_with_their_records(tmp_path, config_
     for run_id in starts(tmp_path):
         assert f"{tmp_path}/runs/{run_id}/record.json" in error
     assert "is failed, not finished" in table(tmp_path)
+
+
+def test_a_run_that_is_left_out_of_its_table_is_told_and_not_run_again(tmp_path, config_dir, capsys):
+    words = command(tmp_path, config_dir, "loss.way=class", "seeds=2", "precision=fp32")
+    assert main(words) == 0
+    for path, data in zip(sorted((tmp_path / "runs").glob("*/record.json")), ("old", "new"), strict=True):
+        record = read_record(path.parent)
+        assert record is not None
+        record["dataset"]["fingerprints"] = {"train": data, "test": data}
+        write_record(path.parent, record)
+    assert main(words) == 1
+    assert "it is finished, but left out of the table" in capsys.readouterr().err
+    assert "is on other data: its fingerprint differs" in table(tmp_path)
 
 
 def test_a_dry_run_lists_what_is_missing_and_how_long_it_takes(unbroken, config_dir, capsys):
