@@ -3,6 +3,7 @@
 Nothing heavy is imported before it is needed: the help and a mistake in the configuration never wait for torch.
 """
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -21,7 +22,16 @@ COMMANDS = {
     "train": "one run, or a sweep with -m; with no override: two-way loss on the embedded digits, about a minute",
     "evaluate": "the scores of a finished run, computed again",
     "data": "list, prepare NAME, check NAME: what is known, fetched, and right",
+    "reproduce": "runs what a table of the paper, or of yours, still lacks, then shows it",
+    "tables": "the tables from the records that exist; runs nothing",
     "losses": "the catalogue of losses with a guide to choosing one; losses NAME: all about one",
+}
+
+# Commands that take words of their own instead of Hydra's: the module and the function that read them.
+OWN_WORDS = {
+    "data": ("margin_bench.datasets", "run"),
+    "reproduce": ("margin_bench.reproduce", "reproduce"),
+    "tables": ("margin_bench.tables.command", "tables"),
 }
 
 HELP = f"""margin-bench {__version__}: which loss, used in which way, ranks classes and samples best?
@@ -59,10 +69,9 @@ def _dispatch(arguments: list[str]) -> None:
         _complete(arguments)
     elif command == "losses":
         _show_losses(rest)
-    elif command == "data":
-        from margin_bench import datasets
-
-        datasets.run(rest)
+    elif command in OWN_WORDS:
+        module, function = OWN_WORDS[command]
+        getattr(importlib.import_module(module), function)(rest)
     elif command in COMMANDS:
         _run_hydra(command, rest)
     else:
@@ -190,7 +199,7 @@ def _complete(arguments: list[str]) -> None:
         if len(words) < 3:
             print("\n".join(name for name in COMMANDS if name.startswith(words[-1])))
             return
-        if words[1] in ("losses", "data"):
+        if words[1] == "losses" or words[1] in OWN_WORDS:
             print("\n".join(word for word in _words_after(words[1:-1]) if word.startswith(words[-1])))
             return
         if words[1] not in COMMANDS:
@@ -202,11 +211,15 @@ def _complete(arguments: list[str]) -> None:
 
 
 def _words_after(words: list[str]) -> list[str]:
-    """What can stand after `losses`, `data`, or `data` and an action."""
+    """What can stand after a command that takes no overrides, or takes names before them."""
     if words == ["losses"]:
         from margin_bench.catalogue import entries
 
         return [entry.name for entry in entries()]
+    if words[0] in ("tables", "reproduce"):
+        from margin_bench.tables.spec import config_dirs, table_names
+
+        return table_names(config_dirs(None))
     from margin_bench.datasets import ACTIONS, files
 
     return list(ACTIONS if words == ["data"] else files())

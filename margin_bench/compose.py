@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -19,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from margin_bench.checks import RELATED, mistakes_in
-from margin_bench.config import configs_dir, leaves, register_resolvers
+from margin_bench.config import configs_dir, leaves, register_resolvers, search_path
 from margin_bench.errors import ConfigError, nearest
 
 # What Hydra raises at choices of groups that do not compose.
@@ -40,7 +39,7 @@ def check(
         ConfigError: names every mistake, a line each.
     """
     register_resolvers()
-    search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    search = search_path(config_dir)
 
     @cache
     def groups_files(key: str) -> list[str]:
@@ -70,7 +69,7 @@ def composed(command: str, overrides: Sequence[str], config_dir: str | None = No
         ConfigError: as `check`.
     """
     check(command, overrides, config_dir)
-    search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    search = search_path(config_dir)
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
         return compose(command, [*search, *overrides])
 

@@ -115,6 +115,11 @@ def configs_dir() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "configs"
 
 
+def search_path(config_dir: str | None) -> list[str]:
+    """The override that lets Hydra find a further folder of YAML files, the user's own."""
+    return [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+
+
 def register_resolvers() -> None:
     """Teaches OmegaConf `${package_file:PATH}`, a file that ships with the package."""
     OmegaConf.register_new_resolver("package_file", lambda path: str(PACKAGE / path), replace=True)

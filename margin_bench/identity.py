@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,14 @@ NOT_IDENTITY = (
 BY_CONTENT = ("backbone.weights", "dataset.file", "dataset.test_file")
 
 
-def identity(config: TrainConfig) -> dict[str, Any]:
-    """The part of a configuration that decides a run's result; `precision` must be resolved."""
-    assert config.precision != "auto"
-    content = dataclasses.asdict(config)
+def run_id(config: TrainConfig) -> str:
+    """A readable name and a hash of all that decides the result: the same command has the same id everywhere."""
+    return id_of(identity(dataclasses.asdict(config)))
+
+
+def identity(config: dict[str, Any]) -> dict[str, Any]:
+    """The part of a configuration, a `TrainConfig` as a dictionary, that decides a run's result."""
+    content = copied(config)
     for key in NOT_IDENTITY:
         _taken_out(content, key)
     for key in BY_CONTENT:
@@ -38,6 +43,25 @@ def identity(config: TrainConfig) -> dict[str, Any]:
             section, _, name = key.partition(".")
             content[section][f"{name}_sha256"] = _sha256(key, path)
     return content
+
+
+def id_of(content: dict[str, Any]) -> str:
+    """The id of a run whose identity is `content`; its `precision` must be resolved.
+
+    It is a file name: letters and digits of ASCII, `.`, `_` and `-`.
+    """
+    assert content["precision"] != "auto"
+    canonical = json.dumps(content, sort_keys=True, allow_nan=False)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
+    loss = content["loss"]
+    way = [str(loss["way"])] if "way" in loss else []
+    names = [str(content["dataset"]["name"]), str(content["backbone"]["name"]), str(loss["name"]), *way]
+    return "-".join([*map(_file_name, names), f"seed{content['seed']}", digest])
+
+
+def copied(content: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a dictionary and of those in it; other values are shared."""
+    return {key: copied(value) if isinstance(value, dict) else value for key, value in content.items()}
 
 
 def _taken_out(content: dict[str, Any], key: str) -> Any:
@@ -48,18 +72,6 @@ def _taken_out(content: dict[str, Any], key: str) -> Any:
     return content.pop(name, None)
 
 
-def run_id(config: TrainConfig) -> str:
-    """A readable name and a hash of all that decides the result: the same command has the same id everywhere.
-
-    It is a file name: letters and digits of ASCII, `.`, `_` and `-`.
-    """
-    canonical = json.dumps(identity(config), sort_keys=True, allow_nan=False)
-    digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
-    way = [str(config.loss["way"])] if "way" in config.loss else []
-    names = [str(config.dataset["name"]), config.backbone.name, str(config.loss["name"]), *way]
-    return "-".join([*map(_file_name, names), f"seed{config.seed}", digest])
-
-
 def _file_name(name: str) -> str:
     """The name with `_` for every character that a file name should not have."""
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
@@ -68,6 +80,13 @@ def _file_name(name: str) -> str:
 
 def _sha256(key: str, path: str) -> str:
     try:
-        return sha256(Path(path))
+        state = Path(path).stat()
+        return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
         raise DataError(f"{key}={path} cannot be read: {error.strerror}; give an existing file") from error
+
+
+@cache
+def _sha256_of_state(path: str, size: int, changed: int) -> str:
+    """The checksum of a file, read once as long as its size and its time of change stay the same."""
+    return sha256(Path(path))

@@ -29,6 +29,12 @@ def run_lock(run_dir: Path, world: World) -> Iterator[None]:
             lock.release()
 
 
+def wait_until_free(run_dir: Path) -> None:
+    """Waits for the process that owns the run's directory."""
+    with FileLock(run_dir / ".lock"):
+        pass
+
+
 def _acquire(lock: FileLock, run_dir: Path) -> MarginBenchError | None:
     try:
         run_dir.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ def write_record(run_dir: Path, record: dict[str, Any]) -> None:
         CheckpointError: it cannot be written.
     """
     assert not {"schema", "sha256"} & record.keys(), "these two are added here"
-    content = {"schema": SCHEMA, **record}
+    content = json.loads(json.dumps({"schema": SCHEMA, **record}, allow_nan=False))
     text = json.dumps({**content, "sha256": _checksum(content)}, indent=2, allow_nan=False)
     write_atomic(run_dir / RECORD, f"{text}\n".encode())
 
@@ -103,8 +103,7 @@ def environment() -> dict[str, Any]:
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    """The checksum of the content as it reads back, whatever the order of keys and the white space."""
-    content = json.loads(json.dumps(content, allow_nan=False))
+    """The checksum of what was read from JSON, whatever the order of its keys and the white space."""
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 

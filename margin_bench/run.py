@@ -20,7 +20,7 @@ from margin_bench.errors import DataError, RunError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, save_scores, score
 from margin_bench.lock import run_lock
 from margin_bench.parts import evaluation_batches, load_splits, trainer_of
-from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment, write_record
+from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment, read_record, write_record
 from margin_bench.signals import StopRequest, stop_request, stopped_error
 from margin_bench.summary import in_percent, print_result
 from margin_bench.tracking import Progress, Tracker, make_tracker, write_history
@@ -47,9 +47,11 @@ def train(config: TrainConfig, run_dir: Path) -> None:
 def _train_process(config: TrainConfig, run_dir: Path) -> None:
     """What each process of a run does: it owns the run's directory, trains, and leaves a record whatever happens."""
     with join_world() as world, run_lock(run_dir, world), stop_request() as stop:
-        record = _new_record(config, run_dir, world)
-        with _recorded(record, run_dir, world), _runtime_errors():
-            _Run(config, run_dir, world, stop).train(record)
+        record = world.from_first(read_record(run_dir))
+        if record is None or record["status"] != FINISHED:  # another process may have finished it by now
+            record = _new_record(config, run_dir, world)
+            with _recorded(record, run_dir, world), _runtime_errors():
+                _Run(config, run_dir, world, stop).train(record)
         if world.is_first:
             print_result(record, run_dir)
 

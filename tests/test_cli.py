@@ -104,6 +104,7 @@ def test_a_way_of_a_point_wise_loss_is_a_mistake_told_before_torch_is_imported()
         ("margin-bench losses soft", "soft_margin"),
         ("margin-bench tr", "train"),
         ("margin-bench train data", "dataset="),
+        ("margin-bench reproduce tab", "table1"),
         ("margin-bench train dataset=", "dataset=digits"),
         ("margin-bench evaluate spl", "split="),
     ],

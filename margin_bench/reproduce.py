@@ -1,0 +1,168 @@
+"""`margin-bench reproduce`: runs what tables still lack, then shows them."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from margin_bench.compose import check
+from margin_bench.errors import AlreadyRunningError, ConfigError, MarginBenchError
+from margin_bench.launch import Outcome, launch
+from margin_bench.lock import wait_until_free
+from margin_bench.precision import resolve_precision
+from margin_bench.record import RECORD
+from margin_bench.tables.arguments import Arguments, parse
+from margin_bench.tables.command import show
+from margin_bench.tables.identities import Identities
+from margin_bench.tables.measure import Measured, measure
+from margin_bench.tables.narrow import narrowed
+from margin_bench.tables.records import Records, load_records
+from margin_bench.tables.sheet import sheet
+from margin_bench.tables.spec import Table, read_table
+from margin_bench.tracking import say
+
+DESCRIPTION = "Runs what tables still lack, then shows them. Finished runs are skipped, broken ones go on."
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is missing.
+
+    Attributes:
+        words: its overrides.
+        group: the names of its data set and its backbone, which tell how long an epoch takes.
+    """
+
+    run_id: str
+    words: tuple[str, ...]
+    epochs: int
+    group: tuple[str, str]
+
+
+def reproduce(arguments: list[str]) -> None:
+    """The command.
+
+    Raises:
+        ConfigError: a name or an override does not fit.
+        MarginBenchError: runs failed, and the tables are shown without them; or a signal stopped a run.
+    """
+    parsed = parse("reproduce", DESCRIPTION, arguments, with_dry_run=True)
+    if not parsed.names:
+        raise ConfigError("which table? margin-bench reproduce NAME\nmargin-bench reproduce --help lists them")
+    request = parsed.request
+    precision = request.precision or resolve_precision("auto")
+    parsed = replace(parsed, request=replace(request, seeds=request.seeds or (0,), precision=precision))
+    work = _Work(parsed)
+    if parsed.dry_run:
+        work.tell_missing()
+        return
+    failed = work.run_all()
+    show([sheet(measured) for measured in work.measured(load_records(parsed.runs_dir))], parsed)
+    if failed:
+        lines = [f"{run_id}: {cause}; {parsed.runs_dir / run_id / RECORD}" for run_id, cause in failed.items()]
+        raise MarginBenchError("\n".join([f"{len(failed)} runs are missing", *lines]))
+
+
+class _Work:
+    """The tables of a command line, and what they lack."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        self.arguments = arguments
+        self.identities = Identities(arguments.config_dir)
+        self.tables = [read_table(name, self.identities.dirs) for name in arguments.names]
+        for table in self.tables:
+            self._check(narrowed(table, arguments.request.words))
+
+    def measured(self, records: Records) -> list[Measured]:
+        request = self.arguments.request
+        return [measure(table, request, records, self.identities, compose_all=True) for table in self.tables]
+
+    def missing(self, records: Records) -> list[Run]:
+        """The runs that are missing, each once however many cells share it."""
+        runs = {run.run_id: run for measured in self.measured(records) for run in self._missing(measured)}
+        return list(runs.values())
+
+    def run_all(self) -> dict[str, str]:
+        """Runs until nothing is missing that can be had; the runs that failed, each with the cause.
+
+        A run that another process works on is left to it, and waited for after all others.
+        """
+        failed: dict[str, str] = {}
+        done: set[str] = set()
+        while runs := [run for run in self._missing_now() if run.run_id not in failed]:
+            if left_out := done & {run.run_id for run in runs}:
+                failed |= dict.fromkeys(left_out, "it is finished, but left out of the table")
+                continue
+            for run, outcome in zip(runs, self._launch(runs), strict=True):
+                if outcome.exit_code == AlreadyRunningError.exit_code:
+                    wait_until_free(self.arguments.runs_dir / run.run_id)
+                elif outcome.exit_code:
+                    failed[run.run_id] = outcome.message.partition("\n")[0]
+                else:
+                    done.add(run.run_id)
+        return failed
+
+    def tell_missing(self) -> None:
+        """Prints the command of every missing run, and how long all of them take."""
+        records = load_records(self.arguments.runs_dir)
+        runs = self.missing(records)
+        for run in runs:
+            say(f"margin-bench train {shlex.join([*self.arguments.request.options, *run.words])}")
+        say(f"{len(runs)} runs are missing{_estimate(runs, records)}")
+        if runs and self.arguments.request.rates:
+            say("rates are chosen first where one of these is a trial; the runs at the chosen rates follow")
+
+    def _missing_now(self) -> list[Run]:
+        return self.missing(load_records(self.arguments.runs_dir))
+
+    def _missing(self, measured: Measured) -> Iterator[Run]:
+        request = self.arguments.request
+        assert request.precision is not None
+        for cell in measured.cells if not measured.table.is_of_facts else []:
+            for words, seeds in cell.lacking(measured.wanted_seeds):
+                identity = self.identities.of(words)
+                content = identity.content
+                group = (content["dataset"]["name"], content["backbone"]["name"])
+                for seed in seeds:
+                    run_id = identity.run_id(seed, request.precision)
+                    yield Run(run_id, (*words, f"seed={seed}"), content["epochs"], group)
+
+    def _launch(self, runs: list[Run]) -> list[Outcome]:
+        say(f"{len(runs)} runs to go", sys.stderr)
+        arguments = self.arguments
+        return launch([run.words for run in runs], arguments.runs_dir, arguments.hydra, arguments.config_dir)
+
+    def _check(self, table: Table) -> None:
+        """Checks the overrides of all cells, those with the same choices of groups at once, as one sweep."""
+        sweeps: dict[tuple[str, ...], dict[str, list[str]]] = {}
+        for block in table.blocks:
+            for row, column in block.pairs():
+                words = (*block.words, *row.words, *column.words)
+                choices = tuple(word for word in words if self.identities.is_choice(word))
+                for word in words:
+                    if word not in choices:
+                        key, _, value = word.partition("=")
+                        sweeps.setdefault(choices, {}).setdefault(key, []).append(value)
+        for choices, sweep in sweeps.items():
+            merged = [f"{key}={','.join(dict.fromkeys(values))}" for key, values in sweep.items()]
+            check("train", [*choices, *merged], self.arguments.config_dir)
+
+
+def _estimate(runs: Sequence[Run], records: Records) -> str:
+    """How long the runs take one after another, judged by finished ones on the same data set and backbone."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for record in records.usable.values():
+        config, durations = record["config"], record["durations"]
+        group = (config["dataset"]["name"], config["backbone"]["name"])
+        spent = durations["train_seconds"] + durations["evaluate_seconds"]
+        seconds.setdefault(group, []).append(spent / config["epochs"])
+    known = [run for run in runs if run.group in seconds]
+    unknown = sorted({", ".join(run.group) for run in runs if run.group not in seconds})
+    told = ""
+    if known:
+        minutes = sum(run.epochs * fmean(seconds[run.group]) for run in known) / 60
+        told += f": about {minutes:.0f} min, as long as finished runs took per epoch"
+    if unknown:
+        told += f"; no finished run tells how long they take on {' and '.join(unknown)}"
+    return told

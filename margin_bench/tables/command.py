@@ -1,0 +1,123 @@
+"""`margin-bench tables`: every table from the records that exist. Runs nothing, imports no torch."""
+
+import gc
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from margin_bench.files import write_atomic
+from margin_bench.tables.arguments import Arguments, parse
+from margin_bench.tables.formats import FORMATS
+from margin_bench.tables.identities import Identities
+from margin_bench.tables.measure import Measured, Request, measure
+from margin_bench.tables.narrow import narrowed
+from margin_bench.tables.records import Records, load_records
+from margin_bench.tables.sheet import Sheet, sheet
+from margin_bench.tables.spec import Table, read_table, read_yaml, table_names
+from margin_bench.tracking import say
+
+DESCRIPTION = "Tables from the records of finished runs. Without a name: every table that a record is in."
+
+
+def tables(arguments: list[str]) -> None:
+    """The command.
+
+    Raises:
+        ConfigError: a name or an override does not fit.
+        CheckpointError: a file cannot be written.
+    """
+    gc.disable()  # records are many objects, all in use to the end
+    parsed = parse("tables", DESCRIPTION, arguments)
+    identities = Identities(parsed.config_dir)
+    records = load_records(parsed.runs_dir)
+    if parsed.names:
+        found = [
+            measured(read_table(name, identities.dirs), parsed.request, records, identities) for name in parsed.names
+        ]
+    else:
+        found = _all(parsed.request, records, identities)
+    if not found:
+        say(f"no record in {parsed.runs_dir} is in a table: margin-bench reproduce table3 dataset=digits makes some")
+    else:
+        show([sheet(each) for each in found], parsed)
+
+
+def measured(table: Table, request: Request, records: Records, identities: Identities) -> Measured:
+    """A table filled from records, its overrides checked even if no record makes it necessary.
+
+    Raises:
+        ConfigError: an override does not fit.
+    """
+    if request.words:
+        block = narrowed(table, request.words).blocks[0]
+        row, column = next(block.pairs())
+        identities.of((*block.words, *row.words, *column.words))
+    return measure(table, request, records, identities)
+
+
+def show(sheets: Sequence[Sheet], arguments: Arguments) -> None:
+    """Prints the tables, or writes a file for each."""
+    render, suffix = FORMATS[arguments.format]
+    if arguments.output is None:
+        say(render(sheets).rstrip("\n"))
+        return
+    for each in sheets:
+        path = arguments.output / f"{file_name(each)}{suffix}"
+        write_atomic(path, render([each]).encode())
+        say(str(path))
+
+
+def file_name(each: Sheet) -> str:
+    """The table's name and the data set and backbone that were asked for, as `table3-digits`."""
+    name, *words = each.name.split()
+    choices = [word.partition("=")[2] for word in words if word.partition("=")[0] in ("dataset", "backbone")]
+    return "-".join([name, *choices])
+
+
+def _all(request: Request, records: Records, identities: Identities) -> list[Measured]:
+    """Every table, on every data set and backbone that records are of, that has a record in it."""
+    found: dict[tuple[str, ...], Measured] = {}
+    for name in table_names(identities.dirs):
+        table = read_table(name, identities.dirs)
+        for setting in _settings(records, identities.dirs):
+            chosen = setting[:1] if table.is_of_facts else setting  # facts are those of a data set
+            words = tuple(word for word in chosen if word not in _words_of(table))
+            each = measure(table, replace(request, words=words + request.words), records, identities)
+            if each.records:
+                found.setdefault((name, *words), each)
+    return list(found.values())
+
+
+def _settings(records: Records, dirs: list[Path]) -> list[tuple[str, ...]]:
+    """The choices of data set and backbone that records are of."""
+    names = {
+        tuple(record["config"][group]["name"] for group in ("dataset", "backbone"))
+        for record in records.usable.values()
+    }
+    options = [_options(group, dirs) for group in ("dataset", "backbone")]
+    return [
+        tuple(
+            f"{group}={known[name]}"
+            for group, known, name in zip(("dataset", "backbone"), options, pair, strict=True)
+            if name in known
+        )
+        for pair in sorted(names)
+    ]
+
+
+def _options(group: str, dirs: list[Path]) -> dict[str, str]:
+    """The files of a group by the name that they give; of several with one name that which is called like it."""
+    options: dict[str, str] = {}
+    for path in (path for folder in dirs for path in sorted((folder / group).glob("*.yaml"))):
+        content = read_yaml(path)
+        name = content.get(group, content).get("name")
+        if name not in options or path.stem == name:
+            options[name] = path.stem
+    return options
+
+
+def _words_of(table: Table) -> set[str]:
+    """All overrides that stand in a table."""
+    words = {word for block in table.blocks for word in block.words}
+    axes = [axis for block in table.blocks for axis in (block.rows, block.columns)]
+    return words | {word for axis in axes for entry in axis.entries for word in entry.words}

@@ -1,0 +1,172 @@
+"""Sheets as Markdown, CSV, LaTeX and HTML. Imports no torch."""
+
+import csv
+import html
+import io
+from collections.abc import Callable, Iterable, Sequence
+
+from margin_bench.tables.notes import Note
+from margin_bench.tables.sheet import Figure, Sheet
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+FIELDS = ("table", "cell", "measure", "mean", "std", "num_seeds", "published", "gap", "best", "run_ids")
+STYLE = "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:right}"
+
+
+def markdown(sheets: Sequence[Sheet]) -> str:
+    return "\n".join("\n".join(_markdown_lines(sheet)) for sheet in sheets)
+
+
+def _markdown_lines(sheet: Sheet) -> Iterable[str]:
+    yield from [f"## {sheet.name}", "", f"{sheet.caption}.", ""]
+    for grid in sheet.grids:
+        if grid.title:
+            yield from [f"### {grid.title}", ""]
+        lines = [(label, *(_cell(figure, "**{}**") for figure in figures)) for label, figures in grid.rows]
+        yield from _piped([(grid.corner, *grid.header), *lines])
+        yield ""
+    for note in sheet.notes:
+        yield from [f"{note.heading}:", ""]
+        yield from ["```bash", *note.lines, "```"] if note.are_commands else [f"- {line}" for line in note.lines]
+        yield ""
+
+
+def _piped(lines: list[tuple[str, ...]]) -> list[str]:
+    """Rows of Markdown, whose columns also stand below one another where no format is applied."""
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    widths = [max(len(line[position]) for line in cells) for position in range(len(cells[0]))]
+    rows = [" | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells]
+    rule = "|".join("-" * (width + 2) for width in widths)
+    return [f"| {rows[0]} |", f"|{rule}|", *(f"| {row} |" for row in rows[1:])]
+
+
+def _cell(figure: Figure, bold: str) -> str:
+    measured = figure.measured_words()
+    return " ".join(filter(None, [bold.format(measured) if figure.is_best else measured, figure.published_words()]))
+
+
+def as_csv(sheets: Sequence[Sheet]) -> str:
+    """A line for each cell and measure, numbers in full; the notes follow as lines that begin with `#`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for sheet in sheets:
+        for figure in sheet.figures():
+            writer.writerow(
+                [
+                    sheet.name,
+                    figure.label,
+                    figure.measure,
+                    *map(_full, (figure.mean, figure.std)),
+                    figure.num_seeds,
+                    *map(_full, (figure.published, figure.gap)),
+                    "yes" if figure.is_best else "",
+                    " ".join(figure.run_ids),
+                ]
+            )
+    comments = [f"# {sheet.name}: {line}\n" for sheet in sheets for note in sheet.notes for line in note.lines]
+    return text.getvalue() + "".join(comments)
+
+
+def _full(number: float | None) -> str:
+    return "" if number is None else f"{number:.6g}"
+
+
+def latex(sheets: Sequence[Sheet]) -> str:
+    """Floats of tables that need `\\usepackage{booktabs}`."""
+    return "\n".join("\n".join(_latex_lines(sheet)) for sheet in sheets)
+
+
+def _latex_lines(sheet: Sheet) -> Iterable[str]:
+    yield from [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_tex(sheet.caption)}}}",
+        rf"\label{{tab:{_slug(sheet)}}}",
+    ]
+    for grid in sheet.grids:
+        if grid.title:
+            yield rf"\par\medskip {_tex(grid.title)}\par\smallskip"
+        yield rf"\begin{{tabular}}{{l{'r' * len(grid.header)}}}"
+        yield r"\toprule"
+        yield _tex_row([grid.corner, *grid.header])
+        yield r"\midrule"
+        for label, figures in grid.rows:
+            yield " & ".join([_tex(label), *(_tex_cell(figure) for figure in figures)]) + r" \\"
+        yield from [r"\bottomrule", r"\end{tabular}"]
+    for note in sheet.notes:
+        yield rf"\par\smallskip\footnotesize {_tex(note.heading)}:"
+        yield from (rf"\par {_tex_line(note, line)}" for line in note.lines)
+    yield from [r"\end{table}", ""]
+
+
+def _tex_row(cells: list[str]) -> str:
+    return " & ".join(map(_tex, cells)) + r" \\"
+
+
+def _tex_cell(figure: Figure) -> str:
+    measured, published = _tex(figure.measured_words()), _tex(figure.published_words())
+    return " ".join(filter(None, [rf"\textbf{{{measured}}}" if figure.is_best else measured, published]))
+
+
+def _tex_line(note: Note, line: str) -> str:
+    return rf"\texttt{{{_tex(line)}}}" if note.are_commands else _tex(line)
+
+
+def _tex(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def _slug(sheet: Sheet) -> str:
+    return "".join(character if character.isalnum() else "-" for character in sheet.name)
+
+
+def as_html(sheets: Sequence[Sheet]) -> str:
+    """A page that needs no other file."""
+    head = ["<!doctype html>", '<html lang="en">', '<meta charset="utf-8">', "<title>margin-bench</title>"]
+    return "\n".join(
+        [*head, f"<style>{STYLE}</style>", *(line for sheet in sheets for line in _html_lines(sheet)), "</html>", ""]
+    )
+
+
+def _html_lines(sheet: Sheet) -> Iterable[str]:
+    yield f"<h2>{html.escape(sheet.name)}</h2>"
+    yield f"<p>{html.escape(sheet.caption)}.</p>"
+    for grid in sheet.grids:
+        yield "<table>"
+        if grid.title:
+            yield f"<caption>{html.escape(grid.title)}</caption>"
+        yield _html_row("th", [grid.corner, *grid.header])
+        for label, figures in grid.rows:
+            cells = "".join(f"<td>{_html_cell(figure)}</td>" for figure in figures)
+            yield f"<tr><th>{html.escape(label)}</th>{cells}</tr>"
+        yield "</table>"
+    for note in sheet.notes:
+        yield f"<p>{html.escape(note.heading)}:</p>"
+        yield "<ul>"
+        yield from (f"<li>{_html_line(note, line)}</li>" for line in note.lines)
+        yield "</ul>"
+
+
+def _html_row(tag: str, cells: list[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _html_cell(figure: Figure) -> str:
+    measured, published = html.escape(figure.measured_words()), html.escape(figure.published_words())
+    return "<br>".join(filter(None, [f"<b>{measured}</b>" if figure.is_best else measured, published]))
+
+
+def _html_line(note: Note, line: str) -> str:
+    return f"<code>{html.escape(line)}</code>" if note.are_commands else html.escape(line)
+
+
+FORMATS: dict[str, tuple[Callable[[Sequence[Sheet]], str], str]] = {
+    "markdown": (markdown, ".md"),
+    "csv": (as_csv, ".csv"),
+    "latex": (latex, ".tex"),
+    "html": (as_html, ".html"),
+}

@@ -1,0 +1,233 @@
+"""From a table and records to what its cells tell. Imports no torch."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from margin_bench.tables.identities import Identities, Identity
+from margin_bench.tables.names import NAMED, can_have_names, known_names
+from margin_bench.tables.narrow import key_of, narrowed
+from margin_bench.tables.near import near
+from margin_bench.tables.records import Record, Records, traits_of
+from margin_bench.tables.search import SEED, Trial, best, trials
+from margin_bench.tables.spec import SCORES, Block, Entry, Table
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of a table.
+
+    Attributes:
+        words: overrides for all cells.
+        seeds: those that count; None: all that are there.
+        precision: of the forward; None: that of most records.
+        rates: the learning rates from which each cell takes its own; none: all have that of their configuration.
+        options: what else a command needs that fills a cell.
+    """
+
+    words: tuple[str, ...] = ()
+    seeds: tuple[int, ...] | None = None
+    precision: str | None = None
+    rates: tuple[float, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass
+class Cell:
+    """A cell: which runs it wants, and those that are there.
+
+    Attributes:
+        words: the overrides of its runs.
+        trials: the runs that choose its learning rate; none: it is not searched for.
+        identity: of its runs, whatever the seed; None where no record can be of them.
+        published: by measure, None if it is not known; without the measure where the setting is not the paper's own.
+        records: its runs, by seed.
+    """
+
+    block: Block
+    row: Entry
+    column: Entry
+    words: tuple[str, ...]
+    identity: Identity | None
+    published: dict[str, float | None]
+    trials: tuple[Trial, ...] = ()
+    records: list[Record] = field(default_factory=list)
+
+    def lacking(self, seeds: Sequence[int]) -> list[tuple[tuple[str, ...], list[int]]]:
+        """The overrides and the seeds of the runs that are not there; without a rate, of its trials."""
+        if self.trials and best(self.trials) is None:
+            return [(trial.words, [SEED]) for trial in self.trials if trial.record is None]
+        there = {record["seed"] for record in self.records}
+        lacking = [seed for seed in seeds if seed not in there]
+        return [(self.words, lacking)] if lacking else []
+
+    def values(self, measure: str) -> list[float]:
+        """What its records say: a score of each run in percent, or a fact about the data, once."""
+        if measure in SCORES:
+            return [100 * record["metrics"][measure] for record in self.records]
+        return [_fact(record, measure) for record in self.records[:1]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A table with its records, and a line for each record that is left out of it."""
+
+    table: Table
+    request: Request
+    cells: list[Cell]
+    left_out: list[str]
+
+    @property
+    def records(self) -> list[Record]:
+        """All records in it, each once, by id."""
+        found = {record["run_id"]: record for cell in self.cells for record in cell.records}
+        return [found[run_id] for run_id in sorted(found)]
+
+    @property
+    def wanted_seeds(self) -> tuple[int, ...]:
+        """The seeds that every cell should have: those asked for, or those of which some cell has a run."""
+        return self.request.seeds or tuple(sorted({record["seed"] for record in self.records})) or (0,)
+
+
+def measure(
+    table: Table, request: Request, records: Records, identities: Identities, compose_all: bool = False
+) -> Measured:
+    """Fills a table from records.
+
+    Args:
+        compose_all: give every cell its identity, and not only those that a record can be in.
+
+    Raises:
+        ConfigError: the overrides of a cell do not compose.
+    """
+    wanted = narrowed(table, request.words)
+    known = None if compose_all or request.rates else known_names(records)
+    cells = _cells(table, wanted, known, identities)
+    if request.rates and not table.is_of_facts:
+        cells = [_with_rate(cell, request, records, identities) for cell in cells]
+    left_out = _fill_with_facts(cells, records) if table.is_of_facts else _fill(cells, request, records)
+    return Measured(wanted, request, cells, left_out + records.unread)
+
+
+def _cells(table: Table, wanted: Table, known: set[tuple[str, ...]] | None, identities: Identities) -> list[Cell]:
+    """The cells of a table, still empty; those that no record can be in, by the known names, are not composed."""
+    written = {block.name: block for block in table.blocks}
+    cells = []
+    for block in wanted.blocks:
+        for row, column in block.pairs():
+            words = (*block.words, *row.words, *column.words)
+            published = {
+                name: block.published[name, row.label, column.label]
+                for name in table.measures
+                if (name, row.label, column.label) in block.published
+            }
+            if published:
+                original = (*written[block.name].words, *row.words, *column.words)
+                published = published if _is_same(original, words, identities) else {}
+            identity = identities.of(words) if known is None or can_have_names(words, known, identities) else None
+            cells.append(Cell(block, row, column, words, identity, published))
+    return cells
+
+
+def _with_rate(cell: Cell, request: Request, records: Records, identities: Identities) -> Cell:
+    """The cell at the rate that its trials choose; without runs of its own as long as one of them is missing."""
+    found = trials(cell.words, request.rates, _precisions(request), records, identities)
+    chosen = best(found)
+    if chosen is None:
+        return replace(cell, trials=found, identity=None, published={})
+    words = (*cell.words, *chosen.rate_words)
+    return replace(cell, trials=found, words=words, identity=identities.of(words), published={})
+
+
+def _precisions(request: Request) -> tuple[str, ...]:
+    """The precisions that a run of the table can have."""
+    return (request.precision,) if request.precision else ("bf16", "fp16", "fp32")
+
+
+def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identities) -> bool:
+    """Whether two lists of overrides make the same runs; composes only if the choices do not tell already."""
+    if words == others:
+        return True
+    choices = [dict(word.split("=", 1) for word in each if identities.is_choice(word)) for each in (words, others)]
+    if any(choices[1].get(key, option) != option for key, option in choices[0].items()):
+        return False
+    return identities.of(words) == identities.of(others)
+
+
+def _fill(cells: list[Cell], request: Request, records: Records) -> list[str]:
+    """Gives the cells their records, which agree in precision and data; a line for each that is near but left out."""
+    seeds = request.seeds or sorted({record["seed"] for record in records.usable.values()})
+    found = [
+        (cell, records.usable[run_id])
+        for cell in cells
+        if cell.identity
+        for seed in seeds
+        for precision in _precisions(request)
+        if (run_id := cell.identity.run_id(seed, precision)) in records.usable
+    ]
+    precision = _most_common(record["config"]["precision"] for _, record in found)
+    found = [(cell, record) for cell, record in found if record["config"]["precision"] == precision]
+    left_out = near(
+        [cell.identity for cell in cells if cell.identity],
+        _varied(cells),
+        records,
+        known={record["run_id"] for _, record in found} | _trial_ids(cells),
+        seeds=seeds,
+        precision=request.precision or precision,
+    )
+    return left_out + _put_in(found)
+
+
+def _trial_ids(cells: list[Cell]) -> set[str]:
+    return {trial.record["run_id"] for cell in cells for trial in cell.trials if trial.record}
+
+
+def _fill_with_facts(cells: list[Cell], records: Records) -> list[str]:
+    found = [
+        (cell, record)
+        for cell in cells
+        if cell.identity
+        for record in records.usable.values()
+        if traits_of({"dataset": record["config"]["dataset"]})
+        == traits_of({"dataset": cell.identity.content["dataset"]})
+        and not record["config"]["data"]["holdout"]
+    ]
+    return _put_in(found)
+
+
+def _put_in(found: list[tuple[Cell, Record]]) -> list[str]:
+    """Gives the cells the records that are on one and the same data; a line for each other one."""
+    data: dict[str, str | None] = {}
+    for name in {record["config"]["dataset"]["name"] for _, record in found}:
+        on_it = [record for _, record in found if record["config"]["dataset"]["name"] == name]
+        data[name] = _most_common(_fingerprint(record) for record in on_it)
+    left_out = []
+    for cell, record in found:
+        if _fingerprint(record) == data[record["config"]["dataset"]["name"]]:
+            cell.records.append(record)
+        else:
+            left_out.append(f"{record['run_id']} is on other data: its fingerprint differs")
+    return sorted(set(left_out))
+
+
+def _fingerprint(record: Record) -> str:
+    return str(sorted(record["dataset"]["fingerprints"].items()))
+
+
+def _most_common(values: Iterable[str]) -> str | None:
+    """The value that is there most often, of several the last in order; None if there is none."""
+    counts = Counter(values)
+    return max(counts, key=lambda value: (counts[value], value), default=None)
+
+
+def _varied(cells: list[Cell]) -> list[str]:
+    """The keys that cells differ in, and those of their names."""
+    sets = [frozenset(cell.words) for cell in cells]
+    differing = frozenset().union(*sets) - sets[0].intersection(*sets)
+    keys = {key_of(word) for word in differing}
+    return sorted({key for key in keys if key not in NAMED} | {f"{group}.name" for group in NAMED})
+
+
+def _fact(record: Record, measure: str) -> float:
+    facts = record["dataset"]
+    return len(facts["class_names"]) if measure == "num_classes" else facts[measure]

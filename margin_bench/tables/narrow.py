@@ -1,0 +1,76 @@
+"""A table with the overrides of a user, who may fix what it varies. Imports no torch."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from margin_bench.tables.spec import Axis, Block, Entry, Table
+
+
+def key_of(word: str) -> str:
+    """The key of an override, without the sign that adds it."""
+    return word.partition("=")[0].lstrip("+")
+
+
+def narrowed(table: Table, words: Sequence[str]) -> Table:
+    """The table in which the user's overrides hold for every cell.
+
+    An override takes the place of the table's own for the same key. Rows, columns or blocks that vary the key are left
+    with those of this value, or, if there are none, with one that the override names.
+    """
+    for word in words:
+        blocks = [
+            replace(block, rows=_narrowed_axis(block.rows, word), columns=_narrowed_axis(block.columns, word))
+            for block in table.blocks
+        ]
+        table = replace(table, blocks=tuple(_with_word(block, word) for block in _narrowed_blocks(blocks, word)))
+    return table
+
+
+def _with_word(block: Block, word: str) -> Block:
+    if _own(block.words, word) is None:
+        return replace(block, words=(*block.words, word))
+    return replace(block, words=tuple(word if key_of(own) == key_of(word) else own for own in block.words))
+
+
+def _narrowed_axis(axis: Axis, word: str) -> Axis:
+    if not any(_own(entry.words, word) for entry in axis.entries):
+        return axis
+    same = tuple(entry for entry in axis.entries if _has(entry.words, word))
+    if same:
+        return replace(axis, entries=same)
+    rest = dict.fromkeys(_without(entry.words, word) for entry in axis.entries)
+    return replace(axis, entries=tuple(Entry(" ".join([_value(word), *words]), words) for words in rest))
+
+
+def _narrowed_blocks(blocks: list[Block], word: str) -> list[Block]:
+    if len({_own(block.words, word) for block in blocks}) == 1:
+        return blocks
+    same = [block for block in blocks if _has(block.words, word)]
+    if same:
+        return same
+    named = [replace(block, name=_value(word), words=_without(block.words, word), published={}) for block in blocks]
+    return [block for position, block in enumerate(named) if block not in named[:position]]
+
+
+def _own(words: tuple[str, ...], word: str) -> str | None:
+    """The last of the words that has the same key as the given one."""
+    return next((own for own in reversed(words) if key_of(own) == key_of(word)), None)
+
+
+def _without(words: tuple[str, ...], word: str) -> tuple[str, ...]:
+    return tuple(own for own in words if key_of(own) != key_of(word))
+
+
+def _has(words: tuple[str, ...], word: str) -> bool:
+    """Whether the words give the key the same value; `4` is `4.0`."""
+    own = _own(words, word)
+    if own is None:
+        return False
+    try:
+        return float(_value(own)) == float(_value(word))
+    except ValueError:
+        return _value(own) == _value(word)
+
+
+def _value(word: str) -> str:
+    return word.partition("=")[2]

@@ -1,0 +1,136 @@
+"""What stands below a table: how to read it, what it was measured with, what is left out, what is missing."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from margin_bench.tables.measure import Cell, Measured
+from margin_bench.tables.records import PROTOCOL, Record
+from margin_bench.tables.search import HOLDOUT, SEED, best
+
+
+@dataclass(frozen=True)
+class Note:
+    """A few lines under a heading; lines of commands are shown as such."""
+
+    heading: str
+    lines: tuple[str, ...]
+    are_commands: bool = False
+
+
+def notes(measured: Measured) -> Iterator[Note]:
+    """The notes of a table, in order."""
+    yield Note("How to read it", tuple(_legend(measured)))
+    records = measured.records
+    if records:
+        yield Note("Measured with", tuple(_provenance(records)))
+    if measured.left_out:
+        yield Note("Left out", tuple(measured.left_out))
+    searched = [cell for cell in measured.cells if cell.trials]
+    if searched:
+        yield Note("Learning rates", tuple(_rates(measured, searched)))
+    missing = tuple(_missing(measured))
+    if missing:
+        yield Note("Missing, and what fills it", missing, are_commands=True)
+
+
+def label_of(cell: Cell) -> str:
+    """Which cell of its table it is."""
+    parts = [cell.block.name]
+    parts += [f"{axis.name} {entry.label}" for axis, entry in _sides(cell) if axis.name]
+    return ", ".join(part for part in parts if part)
+
+
+def _sides(cell: Cell) -> list[tuple[Any, Any]]:
+    return [(cell.block.rows, cell.row), (cell.block.columns, cell.column)]
+
+
+def _legend(measured: Measured) -> Iterator[str]:
+    if measured.table.is_of_facts:
+        yield "Counted on the data of finished runs; labels per sample on the training split."
+    else:
+        yield "Percent: mean ± standard deviation over seeds (number of seeds)."
+        yield "Bold: leads beyond the spread, its mean less its deviation above every other's mean plus deviation."
+    if any(cell.published for cell in measured.cells):
+        yield "In brackets: published in the paper, and measured less published."
+
+
+def _rates(measured: Measured, searched: list[Cell]) -> Iterator[str]:
+    rates = measured.request.rates
+    told = ", ".join(f"{rate:g}" for rate in rates)
+    yield (
+        f"Chosen for each cell from {told} (of the head, the rest in proportion): {len(rates)} trials each of "
+        f"all epochs, seed {SEED}, scored by the mean of mAP@class and mAP@sample "
+        f"on {HOLDOUT:g} of the training split, held out."
+    )
+    for cell in searched:
+        chosen = best(cell.trials)
+        edge = ", at the edge of the list" if chosen and chosen.rate in (rates[0], rates[-1]) else ""
+        yield f"{label_of(cell)}: {f'{chosen.rate:g}' if chosen else 'not all trials are there'}{edge}."
+
+
+def _provenance(records: Sequence[Record]) -> Iterator[str]:
+    for line in _distinct(_data(record) for record in records):
+        yield f"Data: {line}."
+    configs = [record["config"] for record in records]
+    yield (
+        f"Training: {_values(configs, 'backbone', 'name')}, {_values(configs, 'epochs')} epochs, "
+        f"batch {_values(configs, 'batch_size')}, bucket {_values(configs, 'bucket_size')}, "
+        f"rates {_values(configs, 'optim', 'head_lr')} of the head and {_values(configs, 'optim', 'backbone_lr')} "
+        f"of the rest, {_values(configs, 'precision')}, seeds {_values(configs, 'seed')}."
+    )
+    last = max(record["ended"] for record in records)[:10]
+    yield f"Records: {len(records)}, the last of {last}; metric protocol {PROTOCOL}."
+    environments = [record["environment"] for record in records]
+    for commit in _distinct(str(environment["commit"]) for environment in environments):
+        yield f"Commit: {commit}."
+    for versions in _distinct(_versions(environment) for environment in environments):
+        yield f"Versions: {versions}."
+    for hardware in _distinct(_hardware(record) for record in records):
+        yield f"Hardware: {hardware}."
+
+
+def _data(record: Record) -> str:
+    facts = record["dataset"]
+    scored = "held-out training" if record["config"]["data"]["holdout"] else "test"
+    name = record["config"]["dataset"]["name"]
+    return f"{name}, {facts['num_train']:,} training and {facts['num_test']:,} {scored} samples"
+
+
+def _values(configs: Iterable[dict[str, Any]], *keys: str) -> str:
+    found = set()
+    for config in configs:
+        value: Any = config
+        for key in keys:
+            value = value[key]
+        found.add(value)
+    return ", ".join(map(str, sorted(found)))
+
+
+def _distinct(lines: Iterable[str]) -> list[str]:
+    return sorted(set(lines))
+
+
+def _versions(environment: dict[str, Any]) -> str:
+    return ", ".join(f"{package} {version}" for package, version in environment["versions"].items())
+
+
+def _hardware(record: Record) -> str:
+    hardware = record["environment"]["hardware"]
+    cards = ", ".join(hardware["gpus"]) or "no GPU"
+    return f"{hardware['cpu']}, {hardware['cores']} usable cores, {cards}, {record['num_processes']} process per run"
+
+
+def _missing(measured: Measured) -> Iterator[str]:
+    if measured.table.is_of_facts:
+        for cell in measured.cells:
+            if not cell.records:
+                option = next(word for word in reversed(cell.words) if word.startswith("dataset="))
+                yield f"margin-bench data check {option.partition('=')[2]}    # {label_of(cell)}"
+        return
+    for cell in measured.cells:
+        for words, seeds in cell.lacking(measured.wanted_seeds):
+            sweep = ["-m"] if len(seeds) > 1 else []
+            line = [*measured.request.options, *sweep, *words, f"seed={','.join(map(str, seeds))}"]
+            yield f"margin-bench train {shlex.join(line)}    # {label_of(cell)}"

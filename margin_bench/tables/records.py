@@ -1,0 +1,74 @@
+"""The records that tables are made of, and those that are left out, by name. Imports no torch."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from margin_bench.identity import BY_CONTENT, NOT_IDENTITY
+from margin_bench.record import FINISHED, read_records
+from margin_bench.tables.identities import leaves_of
+
+PROTOCOL = "paper"  # the metric protocol of the tables
+
+# What does not decide the result, and files, which records name by their path and identities by their content.
+LEFT_OUT = {*NOT_IDENTITY, *BY_CONTENT, *(f"{key}_sha256" for key in BY_CONTENT)}
+BELOW = tuple(f"{key}." for key in NOT_IDENTITY)
+
+Record = dict[str, Any]
+Traits = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of a folder.
+
+    Attributes:
+        usable: finished runs, scored by the protocol of the tables, by id.
+        unusable: the others that can be read, each with the reason.
+        unread: a line for each record that cannot be read.
+    """
+
+    usable: dict[str, Record]
+    unusable: list[tuple[Record, str]]
+    unread: list[str]
+    _traits: dict[str, Traits] = field(default_factory=dict)
+
+    def traits(self, run_id: str) -> Traits:
+        """What decides the result of a usable run."""
+        if run_id not in self._traits:
+            self._traits[run_id] = traits_of(self.usable[run_id]["config"])
+        return self._traits[run_id]
+
+
+def load_records(runs_dir: Path) -> Records:
+    """All records under a folder."""
+    readable, unread = read_records(runs_dir)
+    usable: dict[str, Record] = {}
+    unusable = []
+    for record in readable:
+        reason = _reason(record, usable)
+        if reason:
+            unusable.append((record, reason))
+        else:
+            usable[record["run_id"]] = record
+    return Records(usable, unusable, unread)
+
+
+def _reason(record: Record, usable: dict[str, Record]) -> str | None:
+    """Why a record does not count; None if it does."""
+    if record["status"] != FINISHED:
+        return f"is {record['status']}, not {FINISHED}"
+    if record["metric_protocol"] != PROTOCOL:
+        return f"is scored by the metric protocol {record['metric_protocol']}, not {PROTOCOL}"
+    if record["run_id"] in usable:
+        return "is there twice, and counts once"
+    return None
+
+
+def traits_of(content: dict[str, Any]) -> Traits:
+    """What decides the result of a run, as text by dotted key; files are left out."""
+    return {key: repr(value) for key, value in leaves_of(content) if not _is_left_out(key)}
+
+
+def _is_left_out(key: str) -> bool:
+    return key in LEFT_OUT or key.startswith(BELOW)

@@ -1,0 +1,88 @@
+"""`margin-bench tables`, as a user types it."""
+
+import pytest
+from synthetic_runs import write_run
+from test_cli import run_cli
+
+from margin_bench.cli import main
+
+
+@pytest.fixture(scope="module")
+def runs_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in range(2):
+        write_run(folder, "dataset=digits loss=twoway", seed)
+        write_run(folder, "dataset=digits loss=hinge", seed)
+    write_run(folder, "dataset=coco loss=asl")
+    return folder
+
+
+def test_tables_are_shown_without_torch(runs_dir):
+    done = run_cli("tables", "table3", "dataset=digits", f"runs_dir={runs_dir}", check_modules="torch numpy sklearn")
+    assert done.returncode == 0, done.stderr
+    assert "| mAP@class  | 50.00 ± 0.00 (2) | missing | missing |" in done.stdout
+    assert (
+        f"margin-bench train runs_dir={runs_dir} -m dataset=digits loss=softmax loss.way=class seed=0,1" in done.stdout
+    )
+
+
+def test_without_a_name_every_table_that_has_a_record_is_shown(runs_dir, capsys):
+    assert main(["tables", f"runs_dir={runs_dir}"]) == 0
+    titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("## ")]
+    assert titles == [
+        "## table1 dataset=digits backbone=digits",
+        "## table3 dataset=digits backbone=digits",
+        "## table5 dataset=digits backbone=digits",
+        "## table6",
+        "## table6 dataset=digits",
+        "## table7",
+        "## table7 dataset=digits backbone=digits",
+        "## ways backbone=resnet50",
+        "## ways dataset=digits backbone=digits",
+    ]
+
+
+def test_each_table_is_a_file_where_a_folder_is_given(runs_dir, tmp_path, capsys):
+    words = [
+        "table3",
+        "table6",
+        "dataset=digits",
+        f"runs_dir={runs_dir}",
+        "--output",
+        str(tmp_path),
+        "--format",
+        "html",
+    ]
+    assert main(["tables", *words]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / f"{name}-digits.html") for name in ("table3", "table6")]
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert main(["tables", *words]) == 0
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_without_a_record_nothing_is_shown(tmp_path, capsys):
+    assert main(["tables", f"runs_dir={tmp_path}"]) == 0
+    assert "no record in" in capsys.readouterr().out
+    assert main(["tables", "table2", f"runs_dir={tmp_path}"]) == 0
+    assert "| mAP@class  | missing [unknown] |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tabel1"], "did you mean table1"),
+        (["table1", "datset=digits"], "there is no key datset"),
+        (["table1", "dataset=digitz"], "dataset=digitz"),
+        (["table1", "seed=3"], "a table takes several seeds: seeds=3"),
+        (["table1", "seeds=0"], "expected how many"),
+        (["table1", "search.lr=[0.1]"], "expected two rates or more"),
+        (["table1", "--format", "word"], "invalid choice"),
+        (["table1", "--dry-run"], "--dry-run"),
+        (["table1", "--config-dir", "nowhere"], "is no folder"),
+    ],
+)
+def test_mistakes_are_told(words, said, tmp_path, capsys):
+    assert main(["tables", *words, f"runs_dir={tmp_path}"]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) <= 3

@@ -1,0 +1,135 @@
+"""Tables as their YAML files say."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from margin_bench.config import configs_dir
+from margin_bench.errors import ConfigError
+from margin_bench.tables.spec import config_dirs, read_table, read_yaml, table_names
+
+DIRS = config_dirs(None)
+PAPER = [f"table{number}" for number in range(1, 8)]
+
+
+def write_table(folder: Path, text: str, name: str = "mine") -> list[Path]:
+    (folder / "table").mkdir(exist_ok=True)
+    (folder / "table" / f"{name}.yaml").write_text(text)
+    return config_dirs(str(folder))
+
+
+def mistake(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_table("mine", write_table(folder, text))
+    assert len(str(caught.value).splitlines()) <= 3
+    return str(caught.value)
+
+
+def words(name: str) -> list[str]:
+    """The overrides of every cell of a table."""
+    return [
+        " ".join((*block.words, *row.words, *column.words))
+        for block in read_table(name, DIRS).blocks
+        for row, column in block.pairs()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "num_cells", "num_published", "num_unknown"),
+    [
+        ("table1", 20, 40, 0),
+        ("table2", 5, 4, 6),
+        ("table3", 6, 11, 1),
+        ("table4", 6, 12, 0),
+        ("table5", 6, 2, 10),
+        ("table6", 6, 24, 0),
+        ("table7", 120, 240, 0),
+    ],
+)
+def test_the_papers_tables_have_their_cells_and_what_is_known_of_them(name, num_cells, num_published, num_unknown):
+    published = [number for block in read_table(name, DIRS).blocks for number in block.published.values()]
+    assert len(words(name)) == num_cells
+    assert sum(number is not None for number in published) == num_published
+    assert published.count(None) == num_unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "cell", "number"),
+    [
+        ("table1", 0, ("map_class", "0", "0.5"), 71.03),
+        ("table1", 0, ("map_sample", "4", "2"), 86.66),
+        ("table2", 0, ("map_class", "", "4"), 73.44),
+        ("table3", 1, ("map_sample", "", "class"), 69.15),
+        ("table4", 1, ("map_class", "", "2"), 71.71),
+        ("table5", 0, ("map_sample", "", "128"), 86.66),
+        ("table6", 0, ("num_train", "", "vaw"), 229076),
+        ("table7", 0, ("map_class", "two-way", "resnet50"), 74.11),
+        ("table7", 5, ("map_sample", "bce", "regnet_y_32gf"), 94.05),
+    ],
+)
+def test_published_numbers_stand_at_their_cells(name, block, cell, number):
+    assert read_table(name, DIRS).blocks[block].published[cell] == number
+
+
+def test_every_word_of_the_papers_tables_is_a_known_choice():
+    for name in PAPER:
+        for word in {word for cell in words(name) for word in cell.split() if "." not in word.partition("=")[0]}:
+            key, _, option = word.partition("=")
+            if key != "bucket_size":
+                assert (configs_dir() / key / f"{option}.yaml").is_file(), word
+
+
+def test_the_table_of_ways_finds_all_losses_by_itself():
+    files = (configs_dir() / "loss").glob("*.yaml")
+    kinds = {path.stem: yaml.safe_load(path.read_text())["about"]["kind"] for path in files}
+    relative, point_wise = read_table("ways", DIRS).blocks
+    assert [row.label for row in relative.rows.entries] == sorted(n for n, kind in kinds.items() if kind == "relative")
+    assert [row.label for row in point_wise.rows.entries] == sorted(n for n, k in kinds.items() if k == "point-wise")
+
+
+def test_a_table_of_the_users_own_is_one_file(tmp_path):
+    dirs = write_table(
+        tmp_path, "caption: Mine\nrows: {name: gamma, key: loss.gamma, values: [0.5, 1e-5, null, true]}\n"
+    )
+    (block,) = read_table("mine", dirs).blocks
+    assert [(row.label, row.words) for row in block.rows.entries] == [
+        ("0.5", ("loss.gamma=0.5",)),
+        ("1e-05", ("loss.gamma=1e-05",)),
+        ("null", ("loss.gamma=null",)),
+        ("true", ("loss.gamma=true",)),
+    ]
+    assert {"mine", *PAPER} <= set(table_names(dirs))
+
+
+def test_a_users_table_goes_before_one_of_the_package(tmp_path):
+    dirs = write_table(tmp_path, "caption: Mine\ncolumns: {name: a, key: seed, values: [0]}\n", name="table1")
+    assert read_table("table1", dirs).caption == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("base: loss=bce\n", "caption is missing"),
+        ("caption: a\nrow: {}\n", "there is no key row; did you mean rows?"),
+        ("caption: a\nrows: {name: x, values: [1]}\n", "key is missing"),
+        ("caption: a\nrows: {name: x, key: loss, values: relatve}\n", "there is no loss of the kind relatve"),
+        ("caption: a\nbase: loss\n", "loss: expected key=value"),
+        ("caption: a\nmeasures: [map_class, num_train]\n", "measures: expected some of map_class"),
+        ("caption: a\ncolumns: {name: x, key: y, values: [1, 2]}\npublished: {map_class: [1]}\n", "zip()"),
+        ("caption: [a\n", "mine.yaml"),
+        ("- a\n", "is no table"),
+    ],
+)
+def test_a_file_that_is_no_table_is_told(text, said, tmp_path):
+    assert said in mistake(tmp_path, text)
+
+
+def test_a_table_that_is_not_there_is_told_with_near_ones():
+    with pytest.raises(ConfigError, match="there is no table tabel3; did you mean table3"):
+        read_table("tabel3", DIRS)
+
+
+def test_numbers_are_read_as_hydra_reads_them(tmp_path):
+    (tmp_path / "a.yaml").write_text("rate: 1e-4\nname: on\n")
+    assert read_yaml(tmp_path / "a.yaml")["rate"] == 1e-4

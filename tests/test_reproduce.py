@@ -1,0 +1,179 @@
+"""`margin-bench reproduce`: what a table lacks is run once, whatever happens on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_run import TINY
+
+from margin_bench.cli import main
+from margin_bench.record import read_record, write_record
+
+TABLE = """
+caption: Two ways
+base: dataset=digits loss=twoway epochs=2
+columns: {name: way, key: loss.way, values: [both, class]}
+"""
+
+
+@pytest.fixture(scope="module")
+def config_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("configs")
+    (folder / "table").mkdir()
+    (folder / "table" / "mine.yaml").write_text(TABLE)
+    return folder
+
+
+def command(folder: Path, config_dir: Path, *words: str) -> list[str]:
+    """The words of a command that makes the table `mine` from runs in `folder/runs`, in `folder/tables`."""
+    sizes = [word for word in TINY if not word.startswith("epochs")]
+    own = [f"runs_dir={folder}/runs", "--config-dir", str(config_dir), "--output", str(folder / "tables")]
+    return ["reproduce", "mine", *sizes, *own, *words]
+
+
+def start(folder: Path, config_dir: Path, *words: str) -> subprocess.Popen[str]:
+    """The command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "margin_bench", *command(folder, config_dir, *words)],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def table(folder: Path) -> str:
+    return (folder / "tables" / "mine.md").read_text()
+
+
+def starts(folder: Path) -> dict[str, str]:
+    """When each run was begun for the last time."""
+    records = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*/record.json"))]
+    return {record["run_id"]: record["started"] for record in records}
+
+
+def wait_for(path_pattern: str, folder: Path, number: int) -> None:
+    """Waits until there are so many such files."""
+    for _ in range(6000):
+        if len(list(folder.glob(path_pattern))) >= number:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"never {number} of {path_pattern}")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, config_dir):
+    """A folder with the table and its runs, made without a disturbance."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    assert main(command(folder, config_dir)) == 0
+    return folder
+
+
+def test_a_table_that_is_killed_on_the_way_ends_the_same_to_the_byte(tmp_path, config_dir, unbroken):
+    for number in (1, 2):  # in the middle of the first run, and of the second
+        process = start(tmp_path, config_dir)
+        wait_for("runs/*/checkpoints/manifest.json", tmp_path, number)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert main(command(tmp_path, config_dir)) == 0
+    expected = table(unbroken).replace(str(unbroken), str(tmp_path))
+    assert table(tmp_path) == expected
+
+
+def test_a_table_that_is_whole_runs_nothing(unbroken, config_dir, capsys):
+    before, shown = starts(unbroken), table(unbroken)
+    assert main(command(unbroken, config_dir)) == 0
+    assert starts(unbroken) == before
+    assert table(unbroken) == shown
+    assert "to go" not in capsys.readouterr().err
+    assert main(["tables", *command(unbroken, config_dir)[1:]]) == 0
+    assert table(unbroken) == shown
+
+
+def test_two_at_once_execute_each_run_once(tmp_path, config_dir):
+    processes = [start(tmp_path, config_dir) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert "".join(said).count("epoch 2/2") == len(starts(tmp_path)) == 2
+    assert "missing" not in table(tmp_path)
+
+
+def test_runs_that_fail_are_told_at_the_end_with_their_records(tmp_path, config_dir, capsys):
+    words = ["optim.head_lr=1e30", "optim.backbone_lr=1e30", "precision=fp32"]
+    assert main(command(tmp_path, config_dir, *words)) == 1
+    error = capsys.readouterr().err
+    assert "2 runs are missing" in error
+    for run_id in starts(tmp_path):
+        assert f"{tmp_path}/runs/{run_id}/record.json" in error
+    assert "is failed, not finished" in table(tmp_path)
+
+
+def test_a_run_that_is_left_out_of_its_table_is_told_and_not_run_again(tmp_path, config_dir, capsys):
+    words = command(tmp_path, config_dir, "loss.way=class", "seeds=2", "precision=fp32")
+    assert main(words) == 0
+    for path, data in zip(sorted((tmp_path / "runs").glob("*/record.json")), ("old", "new"), strict=True):
+        record = read_record(path.parent)
+        assert record is not None
+        record["dataset"]["fingerprints"] = {"train": data, "test": data}
+        write_record(path.parent, record)
+    assert main(words) == 1
+    assert "it is finished, but left out of the table" in capsys.readouterr().err
+    assert "is on other data: its fingerprint differs" in table(tmp_path)
+
+
+def test_a_dry_run_lists_what_is_missing_and_how_long_it_takes(unbroken, config_dir, capsys):
+    assert main(command(unbroken, config_dir, "seeds=2", "--dry-run")) == 0
+    *commands, estimate = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in commands] == ["seed=1", "seed=1"]
+    assert estimate == "2 runs are missing: about 0 min, as long as finished runs took per epoch"
+
+
+def test_a_dry_run_says_where_it_cannot_know_how_long_it_takes(tmp_path, config_dir, capsys):
+    assert main(command(tmp_path, config_dir, "--dry-run")) == 0
+    assert capsys.readouterr().out.endswith("no finished run tells how long they take on digits, test_resnet\n")
+
+
+def test_the_command_of_a_missing_run_makes_it(tmp_path, config_dir, capsys):
+    assert main(command(tmp_path, config_dir, "loss.way=class", "--dry-run")) == 0
+    (line, _) = capsys.readouterr().out.splitlines()
+    assert main(line.split()[1:]) == 0
+    before = starts(tmp_path)
+    assert main(command(tmp_path, config_dir, "loss.way=class")) == 0
+    assert starts(tmp_path) == before
+
+
+def test_every_cell_gets_the_rate_that_is_best_on_a_part_of_the_training_split(tmp_path, config_dir):
+    words = ["search.lr=[0.05,0.1]", "loss.way=class", "epochs=1", "evaluate_every=1"]
+    assert main(command(tmp_path, config_dir, *words)) == 0
+    assert "Chosen for each cell from 0.05, 0.1" in table(tmp_path)
+    records = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/record.json")]
+    trials = {
+        record["config"]["optim"]["head_lr"]: record["metrics"]
+        for record in records
+        if record["config"]["data"]["holdout"]
+    }
+    (run,) = [record for record in records if not record["config"]["data"]["holdout"]]
+    best = max(trials, key=lambda rate: trials[rate]["map_class"] + trials[rate]["map_sample"])
+    assert len(trials) == 2
+    assert run["config"]["optim"]["head_lr"] == best
+    assert run["config"]["optim"]["backbone_lr"] == best / 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mine", "loss.way=rows"], "loss.way=rows: expected one of"),
+        (["mine", "epohcs=3"], "did you mean epochs?"),
+        (["table1", "dataset=digits", "hydra/launcher=slurn"], "slurn"),
+        ([], "which table?"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(words, said, tmp_path, config_dir, capsys):
+    assert main(["reproduce", *words, "--config-dir", str(config_dir), f"runs_dir={tmp_path}"]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
