@@ -14,7 +14,7 @@ from margin_bench.errors import CheckpointError, StoppedError
 from margin_bench.evaluate import predict, score
 from margin_bench.files import sha256
 from margin_bench.parts import evaluation_batches, load_split, model_of
-from margin_bench.record import FINISHED, read_record
+from margin_bench.record import find_run, read_finished
 from margin_bench.run import CHECKPOINTS, WEIGHTS
 from margin_bench.signals import StopRequest, stop_request
 from margin_bench.summary import in_percent
@@ -28,22 +28,12 @@ def evaluate(config: EvaluateConfig) -> None:
         CheckpointError: there is no such run, it is not finished, or its weights are not those of its record.
         ConfigError: its data set is not ours and the user has not said that it is to be trusted.
     """
-    run_dir = _find_run(config)
-    record = read_record(run_dir)
-    if record is None or record["status"] != FINISHED:
-        raise CheckpointError(
-            f"{run_dir} holds no finished run ({record['status'] if record else 'no record'})\n"
-            "Give the directory or the id of one as run=..., or finish it by its own command first."
-        )
+    run_dir = find_run(config.run, Path(config.runs_dir))
+    record = read_finished(run_dir)
     if not config.trust:
         # The loss, which may be the user's own, is not built here.
         refuse_foreign_targets({name: record["config"][name] for name in ("dataset", "transforms")}, str(run_dir))
     run_processes(_evaluate_process, config, record, run_dir, num_processes=config.devices)
-
-
-def _find_run(config: EvaluateConfig) -> Path:
-    within = Path(config.runs_dir) / config.run
-    return within if within.is_dir() else Path(config.run)
 
 
 def _evaluate_process(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> None:
