@@ -85,7 +85,7 @@ def read_finished(run_dir: Path) -> dict[str, Any]:
     if record is None or record["status"] != FINISHED:
         raise CheckpointError(
             f"{run_dir} holds no finished run ({record['status'] if record else 'no record'})\n"
-            "Give the directory or the id of one, or finish it by its own command first."
+            "Give the directory of one or its id in runs_dir, or finish it by its own command first."
         )
     return record
 

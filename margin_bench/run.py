@@ -20,6 +20,7 @@ from margin_bench.errors import DataError, RunError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, score
 from margin_bench.lock import run_lock
 from margin_bench.parts import evaluation_batches, load_splits, trainer_of
+from margin_bench.protocols import PAPER
 from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment, write_record
 from margin_bench.scores import SavedScores, save_scores, scores_sha256
 from margin_bench.signals import StopRequest, stop_request, stopped_error
@@ -28,7 +29,6 @@ from margin_bench.tracking import Progress, Tracker, make_tracker, write_history
 
 CHECKPOINTS = "checkpoints"
 WEIGHTS = "weights.safetensors"
-METRIC_PROTOCOL = "paper"  # how `metrics` scores
 
 
 def train(config: TrainConfig, run_dir: Path) -> None:
@@ -61,7 +61,7 @@ def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, A
         "config": dataclasses.asdict(config),
         "seed": config.seed,
         "dataset": None,
-        "metric_protocol": METRIC_PROTOCOL,
+        "metric_protocol": PAPER,
         "metrics": None,
         "best": None,
         "history": [],

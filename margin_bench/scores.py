@@ -54,6 +54,9 @@ def load_scores(run_dir: Path, record: dict[str, Any]) -> SavedScores:
     found = scores_sha256(run_dir)
     if found is None or found != record.get("scores_sha256"):
         cause = "is missing" if found is None else "is not what the record says: another SHA-256"
-        raise CheckpointError(f"{run_dir / SCORES} {cause}\nDelete the run's folder and run it again.")
+        raise CheckpointError(
+            f"{run_dir / SCORES} {cause}\n"
+            "Delete the run's folder and run it again; margin-bench evaluate recompute=true does without this file."
+        )
     with np.load(run_dir / SCORES, allow_pickle=False) as content:
         return SavedScores(content["scores"], content["targets"], tuple(content["class_names"].tolist()))
