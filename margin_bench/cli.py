@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "one run, or a sweep with -m; with no override: two-way loss on the embedded digits, about a minute",
     "evaluate": "the scores of a finished run, computed again",
+    "compare": "finished runs beside one another: paired differences with their intervals",
     "data": "list, prepare NAME, check NAME: what is known, fetched, and right",
     "losses": "the catalogue of losses with a guide to choosing one; losses NAME: all about one",
 }
@@ -59,6 +60,10 @@ def _dispatch(arguments: list[str]) -> None:
         _complete(arguments)
     elif command == "losses":
         _show_losses(rest)
+    elif command == "compare":
+        from margin_bench import compare
+
+        compare.run(rest)
     elif command == "data":
         from margin_bench import datasets
 
