@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "one run, or a sweep with -m; with no override: two-way loss on the embedded digits, about a minute",
     "evaluate": "the scores of a finished run, computed again",
+    "compare": "finished runs beside one another: paired differences with their intervals",
     "data": "list, prepare NAME, check NAME: what is known, fetched, and right",
     "reproduce": "runs what a table of the paper, or of yours, still lacks, then shows it",
     "tables": "the tables from the records that exist; runs nothing",
@@ -29,6 +30,7 @@ COMMANDS = {
 
 # Commands that take words of their own instead of Hydra's: the module and the function that read them.
 OWN_WORDS = {
+    "compare": ("margin_bench.compare", "run"),
     "data": ("margin_bench.datasets", "run"),
     "reproduce": ("margin_bench.reproduce", "reproduce"),
     "tables": ("margin_bench.tables.command", "tables"),

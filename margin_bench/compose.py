@@ -66,12 +66,14 @@ def composed(command: str, overrides: Sequence[str], config_dir: str | None = No
     """The configuration that the overrides of one run make, unless they are wrong, with a further folder of YAML files.
 
     Raises:
-        ConfigError: as `check`.
+        ConfigError: as `check`; or one is a sweep.
     """
     check(command, overrides, config_dir)
-    search = search_path(config_dir)
-    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        return compose(command, [*search, *overrides])
+    try:
+        with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+            return compose(command, [*search_path(config_dir), *overrides])
+    except HydraException as error:
+        raise ConfigError(f"{_first_line(error)}: this command takes one value for each key") from error
 
 
 def _syntax_mistakes(override: str) -> list[str]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 PACKAGE = Path(__file__).parent
 WAYS = ("sample", "class", "both", "joint")
+PROTOCOLS = ("paper", "sklearn", "interpolated")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class TrainConfig:
 
 
 @dataclass
+class MetricConfig:
+    protocol: str = field(metadata={"rule": one_of(*PROTOCOLS, "all")})
+
+
+@dataclass
 class EvaluateConfig:
     """A checked configuration of `margin-bench evaluate`; what a key means stands in `configs/evaluate.yaml`."""
 
@@ -100,13 +106,25 @@ class EvaluateConfig:
     split: str = field(metadata={"rule": one_of("test", "train")})
     weights: str = field(metadata={"rule": one_of("last", "best")})
     root: str | None
+    recompute: bool
+    metric: MetricConfig
     trust: bool
     devices: int = field(metadata={"rule": SIZE})
     workers: int | None = field(metadata={"rule": at_least(0)})
     runs_dir: str
 
 
-SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig}
+@dataclass
+class CompareConfig:
+    """The checked options of `margin-bench compare`; what a key means stands in `configs/compare.yaml`."""
+
+    metric: str = field(metadata={"rule": one_of("map_class", "map_sample", "both")})
+    resamples: int = field(metadata={"rule": SIZE})
+    seed: int = field(metadata={"rule": SEED})
+    runs_dir: str
+
+
+SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}
 
 
 def configs_dir() -> Path:

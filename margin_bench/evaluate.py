@@ -1,9 +1,7 @@
 """Scoring a split: every image once, on any number of processes, in float32."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,9 +12,8 @@ from margin_bench.data.loading import rank_share
 from margin_bench.data.split import Split
 from margin_bench.distributed import World
 from margin_bench.errors import RunError
-from margin_bench.files import write_atomic
-from margin_bench.metrics import class_average_precisions, sample_average_precisions
 from margin_bench.models import model_inputs
+from margin_bench.protocols import PAPER, metrics_by
 from margin_bench.signals import StopRequest
 
 
@@ -39,17 +36,18 @@ def score(scores: NDArray[np.float32], split: Split) -> Evaluation:
     Raises:
         RunError: a score is not finite.
     """
+    check_finite(scores)
+    return Evaluation(scores, metrics_by(PAPER, scores, split.targets))
+
+
+def check_finite(scores: NDArray[np.float32]) -> None:
+    """Refuses scores that cannot be ranked.
+
+    Raises:
+        RunError: one is not finite.
+    """
     if not np.isfinite(scores).all():
         raise RunError("the scores are not finite: the model has diverged. Lower optim.head_lr and optim.backbone_lr.")
-    per_class = class_average_precisions(scores, split.targets)
-    per_sample = sample_average_precisions(scores, split.targets)
-    metrics = {
-        "map_class": float(np.nanmean(per_class)),
-        "map_sample": float(np.nanmean(per_sample)),
-        "classes_left_out": int(np.isnan(per_class).sum()),
-        "samples_left_out": int(np.isnan(per_sample).sum()),
-    }
-    return Evaluation(scores, metrics)
 
 
 def predict(
@@ -84,10 +82,3 @@ def predict(
 
 def _padded(rows: Tensor, length: int) -> Tensor:
     return torch.cat([rows, rows.new_zeros(length - len(rows), rows.shape[1])])
-
-
-def save_scores(path: Path, scores: NDArray[np.float32], split: Split) -> None:
-    """Writes `scores` float32 (N, C), `targets` int8 (N, C) and `class_names` (C,) as one `.npz` file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, scores=scores, targets=split.targets, class_names=np.array(split.class_names))
-    write_atomic(path, buffer.getvalue())

@@ -69,6 +69,27 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     return content
 
 
+def find_run(run: str, runs_dir: Path) -> Path:
+    """The directory of a run that is given by its id within `runs_dir`, or by its path."""
+    within = runs_dir / run
+    return within if within.is_dir() else Path(run)
+
+
+def read_finished(run_dir: Path) -> dict[str, Any]:
+    """The record of a finished run.
+
+    Raises:
+        CheckpointError: there is no such run, it is not finished, or its record cannot be trusted.
+    """
+    record = read_record(run_dir)
+    if record is None or record["status"] != FINISHED:
+        raise CheckpointError(
+            f"{run_dir} holds no finished run ({record['status'] if record else 'no record'})\n"
+            "Give the directory of one or its id in runs_dir, or finish it by its own command first."
+        )
+    return record
+
+
 def read_records(runs_dir: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """The records of every run under `runs_dir`, by path, and a line for each record that could not be read."""
     records, unread = [], []

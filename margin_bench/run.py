@@ -17,18 +17,18 @@ from margin_bench.config import TrainConfig
 from margin_bench.data.facts import facts
 from margin_bench.distributed import World, join_world, run_processes
 from margin_bench.errors import DataError, RunError, StoppedError
-from margin_bench.evaluate import Evaluation, predict, save_scores, score
+from margin_bench.evaluate import Evaluation, predict, score
 from margin_bench.lock import run_lock
 from margin_bench.parts import evaluation_batches, load_splits, trainer_of
+from margin_bench.protocols import PAPER
 from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment, read_record, write_record
+from margin_bench.scores import SavedScores, save_scores, scores_sha256
 from margin_bench.signals import StopRequest, stop_request, stopped_error
 from margin_bench.summary import in_percent, print_result
 from margin_bench.tracking import Progress, Tracker, make_tracker, write_history
 
 CHECKPOINTS = "checkpoints"
 WEIGHTS = "weights.safetensors"
-SCORES = "scores.npz"
-METRIC_PROTOCOL = "paper"  # how `metrics` scores
 
 
 def train(config: TrainConfig, run_dir: Path) -> None:
@@ -63,11 +63,12 @@ def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, A
         "config": dataclasses.asdict(config),
         "seed": config.seed,
         "dataset": None,
-        "metric_protocol": METRIC_PROTOCOL,
+        "metric_protocol": PAPER,
         "metrics": None,
         "best": None,
         "history": [],
         "weights_sha256": None,
+        "scores_sha256": None,
         "durations": None,
         "num_processes": world.size,
         "environment": environment(),
@@ -188,7 +189,8 @@ class _Run:
         is_best = "map_class" in entry and entry["map_class"] > max(before, default=-1.0)
         self.state.finish_epoch(entry)
         if evaluation and self.world.is_first and self.state.epoch == self.config.epochs:
-            save_scores(self.run_dir / SCORES, evaluation.scores, self.test_split)
+            split = self.test_split
+            save_scores(self.run_dir, SavedScores(evaluation.scores, split.targets, split.class_names))
         self._save(best=is_best)
 
     def _save(self, best: bool) -> None:
@@ -218,6 +220,7 @@ class _Run:
         }
         if self.state.epoch == self.config.epochs and self.world.is_first:
             record["weights_sha256"] = checkpoint.save_weights(self.run_dir / WEIGHTS, self.trainer.model.state_dict())
+            record["scores_sha256"] = scores_sha256(self.run_dir)
 
 
 def _check_same_data(before: dict[str, str], now: dict[str, str], run_dir: Path) -> None:

@@ -9,7 +9,7 @@ from margin_bench.data.loading import test_loader as make_test_loader
 from margin_bench.data.scenes import Scenes
 from margin_bench.data.split import Split
 from margin_bench.distributed import World
-from margin_bench.evaluate import predict, save_scores, score
+from margin_bench.evaluate import predict, score
 from margin_bench.signals import StopRequest
 
 NUM_SAMPLES = 7
@@ -53,14 +53,3 @@ def test_what_has_no_positive_is_left_out_and_counted(split):
     scores = np.where(split.targets == 1, 1.0, 0.0).astype(np.float32)
     metrics = score(scores, split).metrics
     assert metrics == {"map_class": 1.0, "map_sample": 1.0, "classes_left_out": 1, "samples_left_out": 1}
-
-
-def test_saved_scores_read_back_and_depend_on_nothing_else(split, tmp_path):
-    scores = np.arange(21, dtype=np.float32).reshape(NUM_SAMPLES, 3)
-    for name in ("a.npz", "b.npz"):
-        save_scores(tmp_path / name, scores, split)
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    saved = np.load(tmp_path / "a.npz", allow_pickle=False)
-    np.testing.assert_array_equal(saved["scores"], scores)
-    np.testing.assert_array_equal(saved["targets"], split.targets)
-    assert saved["class_names"].tolist() == ["a", "b", "c"]

@@ -48,6 +48,7 @@ def test_a_run_leaves_a_record_that_its_files_bear_out(finished_run):
     assert record["metric_protocol"] == "paper"
     assert record["config"]["precision"] in ("bf16", "fp32")
     assert record["weights_sha256"] == hashlib.sha256((finished_run / "weights.safetensors").read_bytes()).hexdigest()
+    assert record["scores_sha256"] == hashlib.sha256((finished_run / "scores.npz").read_bytes()).hexdigest()
     scores = np.load(finished_run / "scores.npz", allow_pickle=False)
     assert scores["scores"].shape == scores["targets"].shape == (64, 80)
     assert scores["class_names"].shape == (80,)
