@@ -43,7 +43,7 @@ def test_a_mistake_in_the_configuration_ends_before_torch_is_imported():
 def test_help_of_a_command_shows_its_groups_and_keys():
     done = run_cli("train", "--help", check_modules="torch")
     assert done.returncode == 0
-    for part in ("dataset: coco, digits", "twoway, ", "bucket_size: 128"):
+    for part in ("dataset: coco, csv, digits", "twoway, ", "bucket_size: 128"):
         assert part in done.stdout
 
 

@@ -67,7 +67,7 @@ def test_good_overrides_pass(overrides):
         ("devices=3", ["batch_size=512 cannot be shared by 3 processes", "2 or 4"]),
         ("devices=8", ["microbatch_size=128 does not divide the 64 rows of each process"]),
         ("loss=null", ["there is no loss null", "known: ", "twoway"]),
-        ("dataset=null", ["there is no dataset null", "known: coco, digits"]),
+        ("dataset=null", ["there is no dataset null", "known: coco, csv, digits"]),
         ("~loss", ["loss is needed"]),
         ("~epochs", ["epochs is needed"]),
         ("hydrant=1", ["there is no key hydrant"]),
