@@ -112,7 +112,7 @@ def _copy_of(path: Path, box: NDArray[np.float32] | None, side: int) -> Path:
 
 def _resized(image: NDArray[np.uint8], height: int, width: int) -> Tensor:
     """uint8 (H, W, 3) to uint8 (3, height, width), smoothed where it shrinks, as Pillow does."""
-    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).unsqueeze(0)
+    planes = torch.from_numpy(image.copy()).permute(2, 0, 1).unsqueeze(0)
     return F.interpolate(planes, (height, width), mode="bilinear", antialias=True)[0]
 
 
