@@ -99,7 +99,8 @@ def load(
     for path in files:
         if not path.is_file():
             raise DataError(f"{path} is no file.\nGive the table as dataset.file=FILE (and dataset.test_file=FILE).")
-    options = {"format": "table", "split": split, "columns": vars(columns)}
+    formats = [path.suffix for path in files]
+    options = {"format": "table", "formats": formats, "split": split, "columns": vars(columns)}
     annotations = indexed(files, partial(read_annotations, files, columns, split), options)
     return to_split(annotations, Path(root) if root else files[0].parent, keep_empty=keep_empty)
 
