@@ -222,7 +222,8 @@ def _pair(cell: Cell, series: str, label: str) -> Pair:
 
 def _draw_series(axes: Axes, number: int, name: str, pairs: Sequence[Pair]) -> None:
     """Measured points, and hollow ones where something is published, with a dotted line between the two of a cell."""
-    look: Any = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], "ls": "none"}
+    marker = (number + number // len(COLOURS)) % len(MARKERS)  # so that no two of 49 series look alike
+    look: Any = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[marker], "ls": "none"}
     x, x_std, x_published = _columns([pair.map_class for pair in pairs])
     y, y_std, y_published = _columns([pair.map_sample for pair in pairs])
     axes.errorbar(x, y, xerr=x_std, yerr=y_std, elinewidth=0.8, label=name or "measured", **look)
