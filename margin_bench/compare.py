@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from margin_bench.compose import composed
-from margin_bench.config import CompareConfig, leaves, typed
+from margin_bench.config import CompareConfig, typed
 from margin_bench.errors import CheckpointError, ConfigError
-from margin_bench.identity import NOT_IDENTITY
 from margin_bench.paired import METRICS, PERCENTILES, Comparison, Difference, Measured, compare
 from margin_bench.record import RECORD, find_run, read_finished
 from margin_bench.scores import SavedScores, load_scores
+from margin_bench.tables.records import traits_of
 from margin_bench.tracking import say
 
 TITLES = {"map_class": ("mAP@class", "classes"), "map_sample": ("mAP@sample", "samples")}
@@ -131,13 +130,10 @@ def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
         raise ConfigError(f"{name}: a run is in it twice; give each once")
 
 
-def _traits(record: dict[str, Any]) -> dict[str, Any]:
-    """What decides the result of a run besides its seed, by dotted key."""
-    return {
-        key: value
-        for key, value in leaves(OmegaConf.create(record["config"]))
-        if key.rpartition(".")[2] != "seed" and not any(f"{key}.".startswith(f"{name}.") for name in NOT_IDENTITY)
-    }
+def _traits(record: dict[str, Any]) -> dict[str, str]:
+    """What decides the result of a run besides its seed, by dotted key; files of data by their content."""
+    traits = {key: value for key, value in traits_of(record["config"]).items() if key.rpartition(".")[2] != "seed"}
+    return {**traits, "fingerprint of the training data": record["dataset"]["fingerprints"]["train"][:12]}
 
 
 def _check_same_samples(groups: list[Group]) -> None:

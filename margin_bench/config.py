@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 PACKAGE = Path(__file__).parent
 WAYS = ("sample", "class", "both", "joint")
-PROTOCOLS = ("paper", "sklearn", "interpolated")
+PAPER = "paper"  # the metric protocol of every record and table
+PROTOCOLS = (PAPER, "sklearn", "interpolated")
 
 
 @dataclass(frozen=True)

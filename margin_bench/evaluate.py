@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from margin_bench.config import PAPER
 from margin_bench.data.loading import rank_share
 from margin_bench.data.split import Split
 from margin_bench.distributed import World
 from margin_bench.errors import RunError
 from margin_bench.models import model_inputs
-from margin_bench.protocols import PAPER, metrics_by
+from margin_bench.protocols import metrics_by
 from margin_bench.signals import StopRequest
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from margin_bench.config import PAPER
 from margin_bench.metrics import Scores, Targets, class_average_precisions, sample_average_precisions
 from margin_bench.summary import in_percent
 
-PAPER = "paper"  # the protocol of every record and table
 ALL = "all"
 
 

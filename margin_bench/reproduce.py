@@ -18,7 +18,6 @@ from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Measured, measure
 from margin_bench.tables.narrow import narrowed
 from margin_bench.tables.records import Records, load_records
-from margin_bench.tables.sheet import sheet
 from margin_bench.tables.spec import Table, read_table
 from margin_bench.tracking import say
 
@@ -58,7 +57,7 @@ def reproduce(arguments: list[str]) -> None:
         work.tell_missing()
         return
     failed = work.run_all()
-    show([sheet(measured) for measured in work.measured(load_records(parsed.runs_dir))], parsed)
+    show(work.measured(load_records(parsed.runs_dir)), parsed)
     if failed:
         lines = [f"{run_id}: {cause}; {parsed.runs_dir / run_id / RECORD}" for run_id, cause in failed.items()]
         raise MarginBenchError("\n".join([f"{len(failed)} runs are missing", *lines]))

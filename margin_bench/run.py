@@ -13,14 +13,13 @@ import torch
 import torch.distributed as dist
 
 from margin_bench import checkpoint
-from margin_bench.config import TrainConfig
+from margin_bench.config import PAPER, TrainConfig
 from margin_bench.data.facts import facts
 from margin_bench.distributed import World, join_world, run_processes
 from margin_bench.errors import DataError, RunError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, score
 from margin_bench.lock import run_lock
 from margin_bench.parts import evaluation_batches, load_splits, trainer_of
-from margin_bench.protocols import PAPER
 from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment, read_record, write_record
 from margin_bench.scores import SavedScores, save_scores, scores_sha256
 from margin_bench.signals import StopRequest, stop_request, stopped_error

@@ -17,7 +17,7 @@ CLASS_NAMES = ("cat", "dog", "emu", "yak")
 FEW = "resamples=50"
 
 
-def make_run(runs_dir, way, seed, status=FINISHED, targets=None, **config):
+def make_run(runs_dir, way, seed, status=FINISHED, targets=None, trained_on="some", **config):
     """A run on 30 samples; runs of the way `both` rank better."""
     run_id = "-".join(["made", way, *map(str, config.values()), f"seed{seed}"])
     random = np.random.default_rng([seed, len(way)])
@@ -28,7 +28,9 @@ def make_run(runs_dir, way, seed, status=FINISHED, targets=None, **config):
     save_scores(runs_dir / run_id, SavedScores(scores, targets, CLASS_NAMES))
     content = {"loss": {"way": way, "seed": seed}, "epochs": 2, "seed": seed, "workers": seed, **config}
     digest = scores_sha256(runs_dir / run_id)
-    record = {"run_id": run_id, "status": status, "seed": seed, "config": content, "scores_sha256": digest}
+    dataset = {"fingerprints": {"train": trained_on}}
+    record = {"run_id": run_id, "status": status, "seed": seed, "config": content, "dataset": dataset}
+    record["scores_sha256"] = digest
     write_record(runs_dir / run_id, record)
     return runs_dir / run_id
 
@@ -99,7 +101,7 @@ def test_the_same_command_says_the_same_and_another_seed_draws_anew(runs_dir, ca
         (["made-both-seed0", "neither*"], 4, "neither* matches no run"),
         (["made-both-seed0", "made-both-seed2"], 4, "no finished run (failed)"),
         (["made-both-seed0", "made-both-seed*"], 4, "no finished run (failed)"),
-        (["made-both-seed0", "made-*-seed1"], 2, "made-both-seed1 has loss.way=both"),
+        (["made-both-seed0", "made-*-seed1"], 2, "made-both-seed1 has loss.way='both'"),
         (["made-both-seed0", "made-both-seed0,made-both-3-seed0"], 2, "made-both-3-seed0 has epochs=3"),
         (["made-both-seed0", "made-both-seed1,made-both-seed1"], 2, "a run is in it twice"),
         (["made-both-seed0", "made-both-seed1", "metric=map"], 2, "expected one of map_class, map_sample, both"),
@@ -114,6 +116,13 @@ def test_what_cannot_be_compared_is_told(runs_dir, words, exit_code, message, ca
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) <= 3
+
+
+def test_runs_that_were_trained_on_other_data_are_no_group(tmp_path, capsys):
+    first, second = (make_run(tmp_path, "both", seed, trained_on=f"data {seed}") for seed in (0, 1))
+    assert main(["compare", str(first), f"{first},{second}", FEW]) == 2
+    assert "fingerprint of the training data=data 1" in capsys.readouterr().err
+    assert main(["compare", str(first), str(second), FEW]) == 0
 
 
 def test_runs_on_other_labels_are_not_compared(tmp_path, capsys):

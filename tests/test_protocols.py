@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from sklearn.metrics import average_precision_score
 
 from margin_bench import config
-from margin_bench.protocols import PAPER, PROTOCOLS, metrics_by, report
+from margin_bench.config import PAPER
+from margin_bench.protocols import PROTOCOLS, metrics_by, report
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 
 

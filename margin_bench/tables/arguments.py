@@ -37,6 +37,7 @@ class Arguments:
     config_dir: str | None
     format: str
     output: Path | None
+    plots: bool
     dry_run: bool = False
 
 
@@ -60,6 +61,7 @@ def parse(command: str, description: str, arguments: list[str], with_dry_run: bo
     parser.add_argument("words", nargs="*", metavar="NAME | key=value")
     parser.add_argument("--format", choices=FORMATS, default="markdown")
     parser.add_argument("--output", metavar="DIR", type=Path, help="a file for each table, instead of printing")
+    parser.add_argument("--plots", action="store_true", help="with --output: a PNG and an SVG beside each file")
     parser.add_argument("--config-dir", metavar="DIR", help="your own YAML files: table/, loss/, dataset/, ...")
     if with_dry_run:
         parser.add_argument("--dry-run", action="store_true", help="list the missing runs and estimate their time")
@@ -71,6 +73,8 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
     given = {key_of(word): word.partition("=")[2] for word in parsed.words if "=" in word}
     if "seed" in given:
         raise ConfigError(f"seed={given['seed']}: a table takes several seeds: seeds=3 for 0, 1 and 2")
+    if parsed.plots and parsed.output is None:
+        raise ConfigError("--plots are files: say where with --output DIR")
     if parsed.config_dir and not Path(parsed.config_dir).is_dir():
         raise ConfigError(f"--config-dir {parsed.config_dir} is no folder; give the one that holds table/, loss/, ...")
     runs_dir = given.pop("runs_dir", "runs")
@@ -92,6 +96,7 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
         config_dir=parsed.config_dir,
         format=parsed.format,
         output=parsed.output,
+        plots=parsed.plots,
         dry_run=getattr(parsed, "dry_run", False),
     )
 

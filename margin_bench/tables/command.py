@@ -39,7 +39,7 @@ def tables(arguments: list[str]) -> None:
     if not found:
         say(f"no record in {parsed.runs_dir} is in a table: margin-bench reproduce table3 dataset=digits makes some")
     else:
-        show([sheet(each) for each in found], parsed)
+        show(found, parsed)
 
 
 def measured(table: Table, request: Request, records: Records, identities: Identities) -> Measured:
@@ -55,16 +55,23 @@ def measured(table: Table, request: Request, records: Records, identities: Ident
     return measure(table, request, records, identities)
 
 
-def show(sheets: Sequence[Sheet], arguments: Arguments) -> None:
-    """Prints the tables, or writes a file for each."""
+def show(found: Sequence[Measured], arguments: Arguments) -> None:
+    """Prints the tables, or writes a file for each, and its plots beside it if they are asked for."""
     render, suffix = FORMATS[arguments.format]
+    sheets = [sheet(each) for each in found]
     if arguments.output is None:
         say(render(sheets).rstrip("\n"))
         return
-    for each in sheets:
-        path = arguments.output / f"{file_name(each)}{suffix}"
-        write_atomic(path, render([each]).encode())
-        say(str(path))
+    for measured_table, each in zip(found, sheets, strict=True):
+        files = {suffix: render([each]).encode()}
+        if arguments.plots:
+            from margin_bench.tables.plots import plots  # matplotlib takes a second to import
+
+            files |= plots(measured_table)
+        for ending, content in files.items():
+            path = arguments.output / f"{file_name(each)}{ending}"
+            write_atomic(path, content)
+            say(str(path))
 
 
 def file_name(each: Sheet) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from margin_bench.config import PAPER
 from margin_bench.tables.measure import Cell, Measured
-from margin_bench.tables.records import PROTOCOL, Record
+from margin_bench.tables.records import Record
 from margin_bench.tables.search import HOLDOUT, SEED, best
 
 
@@ -81,7 +82,7 @@ def _provenance(records: Sequence[Record]) -> Iterator[str]:
         f"of the rest, {_values(configs, 'precision')}, seeds {_values(configs, 'seed')}."
     )
     last = max(record["ended"] for record in records)[:10]
-    yield f"Records: {len(records)}, the last of {last}; metric protocol {PROTOCOL}."
+    yield f"Records: {len(records)}, the last of {last}; metric protocol {PAPER}."
     environments = [record["environment"] for record in records]
     for commit in _distinct(str(environment["commit"]) for environment in environments):
         yield f"Commit: {commit}."

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from margin_bench.config import PAPER
 from margin_bench.identity import BY_CONTENT, NOT_IDENTITY
 from margin_bench.record import FINISHED, read_records
 from margin_bench.tables.identities import leaves_of
-
-PROTOCOL = "paper"  # the metric protocol of the tables
 
 # What does not decide the result, and files, which records name by their path and identities by their content.
 LEFT_OUT = {*NOT_IDENTITY, *BY_CONTENT, *(f"{key}_sha256" for key in BY_CONTENT)}
@@ -58,8 +57,8 @@ def _reason(record: Record, usable: dict[str, Record]) -> str | None:
     """Why a record does not count; None if it does."""
     if record["status"] != FINISHED:
         return f"is {record['status']}, not {FINISHED}"
-    if record["metric_protocol"] != PROTOCOL:
-        return f"is scored by the metric protocol {record['metric_protocol']}, not {PROTOCOL}"
+    if record["metric_protocol"] != PAPER:
+        return f"is scored by the metric protocol {record['metric_protocol']}, not {PAPER}"
     if record["run_id"] in usable:
         return "is there twice, and counts once"
     return None

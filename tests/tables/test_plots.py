@@ -1,0 +1,143 @@
+"""Plots of tables: their kind, what stands in them, and that nothing else changes their bytes."""
+
+import re
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from synthetic_runs import identities, write_run
+
+from margin_bench.cli import main
+from margin_bench.tables.labels import place_labels
+from margin_bench.tables.measure import Request, measure
+from margin_bench.tables.narrow import narrowed
+from margin_bench.tables.plots import plots
+from margin_bench.tables.records import load_records
+from margin_bench.tables.spec import read_table
+
+
+@pytest.fixture(scope="module")
+def runs_dir(tmp_path_factory):
+    """Two seeds of each cell of some tables on digits, and the first cell of Table 1 on COCO."""
+    folder = tmp_path_factory.mktemp("runs")
+    random = np.random.default_rng(0)
+    for name in ("table1", "table3", "table5", "ways"):
+        for block in narrowed(read_table(name, identities().dirs), ["dataset=digits"]).blocks:
+            for row, column in block.pairs():
+                for seed in range(2):
+                    scores = tuple(random.uniform(40, 90, 2).tolist())
+                    write_run(folder, " ".join((*block.words, *row.words, *column.words)), seed, scores)
+    write_run(folder, "dataset=coco loss=twoway loss.positive_temperature=0.0 loss.negative_temperature=0.5")
+    return folder
+
+
+def measured(runs_dir, name, *words):
+    return measure(read_table(name, identities().dirs), Request(words), load_records(runs_dir), identities())
+
+
+def texts(svg):
+    """What is written in a plot, which matplotlib notes beside the outlines of the letters."""
+    return [text.replace("&lt;", "<") for text in re.findall(r"<!-- (.*?) -->", svg.decode(), re.DOTALL)]
+
+
+def test_two_temperatures_make_heat_maps(runs_dir):
+    written = texts(plots(measured(runs_dir, "table1", "dataset=digits"))[".svg"])
+    assert {"mAP@class", "mAP@sample"} <= set(written)
+    assert [written.count(name) for name in ("T_P", "T_N")] == [2, 2]
+    assert sum("±" in text for text in written) == 1 + 2 * 20, "the title, and the cells of both measures"
+
+
+def test_a_heat_map_shows_what_is_missing_and_what_is_published(runs_dir):
+    written = texts(plots(measured(runs_dir, "table1"))[".svg"])
+    assert written[(first := written.index("50.00")) : first + 4] == ["50.00", "[71.03]", "missing", "[71.58]"]
+    assert "in brackets: published" in written
+    assert any("one seed" in text for text in written)
+
+
+def test_sizes_of_buckets_make_lines(runs_dir):
+    written = texts(plots(measured(runs_dir, "table5", "dataset=digits"))[".svg"])
+    assert [written.count(name) for name in ("mAP@class, percent", "mAP@sample, percent", "M", "512")] == [1, 1, 2, 2]
+    assert "(dataset=digits, mean ± std over 2 seeds)" in " ".join(written)
+
+
+def test_ways_make_one_scatter_of_both_losses(runs_dir):
+    written = texts(plots(measured(runs_dir, "table3", "dataset=digits"))[".svg"])
+    assert [written.count(name) for name in ("mAP@class, percent", "both", "class", "sample")] == [1, 2, 2, 2]
+    assert {"(a) two-way", "(b) softmax"} <= set(written)
+    assert "published" not in written
+
+
+def test_rows_and_columns_make_a_scatter_of_their_own(runs_dir):
+    """The shorter side, the ways, is told by colour; each loss stands at its points."""
+    written = texts(plots(measured(runs_dir, "ways", "dataset=digits"))[".svg"])
+    assert [written.count(name) for name in ("mAP@class, percent", "triplet", "joint", "bce")] == [2, 4, 1, 1]
+
+
+def test_the_same_table_makes_the_same_bytes_whatever_the_users_own_settings(runs_dir):
+    table = measured(runs_dir, "table3", "dataset=digits")
+    expected = plots(table)
+    assert set(expected) == {".png", ".svg"}
+    with matplotlib.rc_context({"font.size": 20, "svg.hashsalt": None, "savefig.facecolor": "red"}):
+        assert plots(table) == expected
+    assert b"<dc:date>" not in expected[".svg"]
+
+
+def test_what_has_no_scores_has_no_plot(runs_dir, tmp_path):
+    assert plots(measured(runs_dir, "table6")) == {}
+    assert plots(measured(tmp_path, "table3")) == {}
+
+
+@pytest.mark.parametrize(
+    "axes", ["rows: {name: T_P, key: loss.positive_temperature, values: [1.0, 4.0]}", "", "measures: [map_class]"]
+)
+def test_a_block_without_runs_is_drawn_empty(axes, tmp_path, runs_dir):
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "mine.yaml").write_text(
+        f"""
+caption: Mine
+base: dataset=digits
+{axes}
+columns: {{name: T_N, key: loss.negative_temperature, values: [0.5, 1.0]}}
+blocks: {{there: {{base: loss=twoway}}, missing: {{base: loss=twoway epochs=3}}}}
+"""
+    )
+    table = measure(read_table("mine", [tmp_path, *identities().dirs]), Request(), load_records(runs_dir), identities())
+    assert "there" in " ".join(texts(plots(table)[".svg"]))
+
+
+def test_labels_of_near_points_lie_apart():
+    figure = Figure(figsize=(5, 5))
+    axes = figure.subplots()
+    points = [(f"a name {number}", 1 + 0.02 * number, 1 + 0.01 * (number % 3)) for number in range(8)]
+    axes.plot([0, 2], [0, 2], "o")
+    figure.draw_without_rendering()
+    place_labels(axes, points)
+    figure.draw_without_rendering()
+    assert [text.get_text() for text in axes.texts] == [name for name, _, _ in points]
+    boxes = [Text.get_window_extent(text).extents for text in axes.texts]  # without the lines to their points
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            apart = one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
+            assert apart, (one, other)
+
+
+def test_plots_are_written_beside_the_table_without_torch(runs_dir, tmp_path):
+    code = """
+import sys
+from margin_bench.cli import main
+assert main(sys.argv[1:]) == 0
+assert "torch" not in sys.modules
+"""
+    words = ["tables", "table3", "table6", "dataset=digits", f"runs_dir={runs_dir}", "--output", str(tmp_path)]
+    subprocess.run([sys.executable, "-c", code, *words, "--plots"], check=True, stdout=subprocess.DEVNULL)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"table3-digits.md", "table3-digits.png", "table3-digits.svg", "table6-digits.md"}
+
+
+def test_plots_need_a_folder(capsys):
+    assert main(["tables", "table3", "--plots"]) == 2
+    assert "--output DIR" in capsys.readouterr().err
