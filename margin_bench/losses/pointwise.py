@@ -1,6 +1,7 @@
 """A point-wise criterion looks at each logit alone; its loss is the mean over the labelled entries, in any order."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,21 +49,26 @@ class PointwiseLoss(nn.Module):
     Args:
         criterion: called as `criterion(logits, targets, **parameters)`; see `PointwiseCriterion`.
         scale: factor on the mean.
-        parameters: of the criterion, checked by the caller.
+        parameters: of the criterion, checked by the caller; tensors become buffers, which move with the module.
     """
 
     def __init__(self, criterion: Callable[..., Tensor], *, scale: float = 1.0, **parameters: Any) -> None:
         super().__init__()
         self.criterion = criterion
         self.scale = scale
-        self.criterion_parameters = parameters
+        self.criterion_parameters = {}
+        for name, value in parameters.items():
+            if isinstance(value, Tensor):
+                self.register_buffer(name, value)
+            else:
+                self.criterion_parameters[name] = value
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        def criterion(logits: Tensor, targets: Tensor) -> Tensor:
-            return self.criterion(logits, targets, **self.criterion_parameters)
-
+        criterion = partial(self.criterion, **self.criterion_parameters, **dict(self.named_buffers()))
         return self.scale * mean_over_labelled(criterion, logits, targets)
 
     def extra_repr(self) -> str:
-        shown = self.criterion_parameters | ({"scale": self.scale} if self.scale != 1 else {})
+        shown = self.criterion_parameters | dict(self.named_buffers())
+        if self.scale != 1:
+            shown["scale"] = self.scale
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())
