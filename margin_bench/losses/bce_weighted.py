@@ -7,7 +7,6 @@ from torch import Tensor
 from margin_bench.losses.bce import bce
 from margin_bench.losses.parameters import check_at_least_zero
 from margin_bench.losses.pointwise import PointwiseLoss
-from margin_bench.targets import positives
 
 
 def bce_weighted(logits: Tensor, targets: Tensor, *, positive_weights: Tensor, negative_weights: Tensor) -> Tensor:
@@ -22,7 +21,8 @@ def bce_weighted(logits: Tensor, targets: Tensor, *, positive_weights: Tensor, n
         what each entry costs, (M, C).
     """
     positive_weights, negative_weights = positive_weights.to(logits.dtype), negative_weights.to(logits.dtype)
-    return torch.where(positives(targets), positive_weights, negative_weights) * bce(logits, targets)
+    weights = torch.lerp(negative_weights, positive_weights, targets.to(logits.dtype))
+    return weights * bce(logits, targets)
 
 
 def weights_of_classes(class_frequencies: Tensor, rarity_exponent: float) -> tuple[Tensor, Tensor]:

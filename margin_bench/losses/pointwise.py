@@ -13,8 +13,8 @@ from margin_bench.targets import POSITIVE, UNLABELED, check_bucket, may_hold_unl
 PointwiseCriterion = Callable[[Tensor, Tensor], Tensor]
 
 
-def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean of the criterion over the entries that are positive or negative.
+def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: Tensor, *, scale: float = 1.0) -> Tensor:
+    """Mean of the criterion over the entries that are positive or negative, times `scale`.
 
     Args:
         criterion: what each entry costs, given logits in float32 at least; its value for an unlabeled one is not used.
@@ -31,9 +31,9 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     costs = criterion(logits, targets)
     if not may_hold_unlabeled(targets):
-        return costs.sum() / costs.numel()  # the backward of a mean takes a pass over the matrix more
+        return costs.sum() * (scale / costs.numel())  # the backward of a mean takes a pass over the matrix more
     weights = targets.to(logits.dtype).ne_(UNLABELED)  # compared in place, a float mask of 0 and 1 remains
-    weights /= weights.sum().clamp_(min=1)
+    weights *= scale / weights.sum().clamp_(min=1)
     return torch.dot(costs.flatten(), weights.flatten())
 
 
@@ -65,7 +65,7 @@ class PointwiseLoss(nn.Module):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         criterion = partial(self.criterion, **self.criterion_parameters, **dict(self.named_buffers()))
-        return self.scale * mean_over_labelled(criterion, logits, targets)
+        return mean_over_labelled(criterion, logits, targets, scale=self.scale)
 
     def extra_repr(self) -> str:
         shown = self.criterion_parameters | dict(self.named_buffers())
