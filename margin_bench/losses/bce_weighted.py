@@ -2,12 +2,11 @@
 Wild", CVPR 2021 (the VAW data set)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from margin_bench.losses.bce import bce
 from margin_bench.losses.parameters import check_at_least_zero
-from margin_bench.losses.pointwise import mean_over_labelled
-from margin_bench.targets import positives
+from margin_bench.losses.pointwise import PointwiseLoss
 
 
 def bce_weighted(logits: Tensor, targets: Tensor, *, positive_weights: Tensor, negative_weights: Tensor) -> Tensor:
@@ -22,7 +21,8 @@ def bce_weighted(logits: Tensor, targets: Tensor, *, positive_weights: Tensor, n
         what each entry costs, (M, C).
     """
     positive_weights, negative_weights = positive_weights.to(logits.dtype), negative_weights.to(logits.dtype)
-    return torch.where(positives(targets), positive_weights, negative_weights) * bce(logits, targets)
+    weights = torch.lerp(negative_weights, positive_weights, targets.to(logits.dtype))
+    return weights * bce(logits, targets)
 
 
 def weights_of_classes(class_frequencies: Tensor, rarity_exponent: float) -> tuple[Tensor, Tensor]:
@@ -47,31 +47,18 @@ def weights_of_classes(class_frequencies: Tensor, rarity_exponent: float) -> tup
     return 2 * rarity * (1 - share), 2 * rarity * share
 
 
-class WeightedBCELoss(nn.Module):
-    """`bce_weighted` as a module; see there.
+class WeightedBCELoss(PointwiseLoss):
+    """`bce_weighted` as a module, with the weights of `weights_of_classes`; see there.
 
     Raises:
         ValueError: a rarity_exponent that is negative or not finite.
     """
 
-    positive_weights: Tensor
-    negative_weights: Tensor
-
     def __init__(self, *, rarity_exponent: float, class_frequencies: Tensor) -> None:
-        super().__init__()
         check_at_least_zero(rarity_exponent=rarity_exponent)
         positive_weights, negative_weights = weights_of_classes(class_frequencies, rarity_exponent)
+        super().__init__(bce_weighted, positive_weights=positive_weights, negative_weights=negative_weights)
         self.rarity_exponent, self.class_frequencies = rarity_exponent, class_frequencies
-        self.register_buffer("positive_weights", positive_weights)
-        self.register_buffer("negative_weights", negative_weights)
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        def criterion(logits: Tensor, targets: Tensor) -> Tensor:
-            return bce_weighted(
-                logits, targets, positive_weights=self.positive_weights, negative_weights=self.negative_weights
-            )
-
-        return mean_over_labelled(criterion, logits, targets)
 
     def extra_repr(self) -> str:
         return f"rarity_exponent={self.rarity_exponent}, class_frequencies={self.class_frequencies}"

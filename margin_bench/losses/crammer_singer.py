@@ -3,10 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from margin_bench.losses import masked
+from margin_bench.losses.margins import margin_of_groups
 from margin_bench.losses.parameters import check_finite
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import negatives, positives
 
 
 def crammer_singer(logits: Tensor, targets: Tensor, dim: int, *, margin: float) -> Tensor:
@@ -23,9 +22,7 @@ def crammer_singer(logits: Tensor, targets: Tensor, dim: int, *, margin: float) 
     Returns:
         what each group costs. The slope is 0 at the kink; equally hard logits share it.
     """
-    hard_positive = masked.maximum(-logits, positives(targets), dim)
-    hard_negative = masked.maximum(logits, negatives(targets), dim)
-    return F.relu(margin + hard_positive + hard_negative)
+    return F.relu(margin - margin_of_groups(logits, targets, dim))
 
 
 class CrammerSingerLoss(RelativeLoss):

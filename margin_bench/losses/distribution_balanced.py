@@ -3,10 +3,10 @@ Datasets", ECCV 2020."""
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from margin_bench.losses.parameters import check_above_zero, check_at_least_zero, check_finite
-from margin_bench.losses.pointwise import mean_over_labelled
+from margin_bench.losses.pointwise import PointwiseLoss
 from margin_bench.targets import positives
 
 
@@ -50,7 +50,7 @@ def distribution_balanced(
     return weights * scales * torch.exp(gamma * (wrong - losses)) * losses  # sigmoid(wrong)^gamma softplus(wrong)
 
 
-class DistributionBalancedLoss(nn.Module):
+class DistributionBalancedLoss(PointwiseLoss):
     """`distribution_balanced` as a module; see there.
 
     Args:
@@ -60,8 +60,6 @@ class DistributionBalancedLoss(nn.Module):
         ValueError: an alpha or gamma below zero; a beta, negative_scale or scale not above zero; any that is not
             finite.
     """
-
-    class_frequencies: Tensor
 
     def __init__(
         self,
@@ -75,29 +73,17 @@ class DistributionBalancedLoss(nn.Module):
         scale: float,
         class_frequencies: Tensor,
     ) -> None:
-        super().__init__()
         check_at_least_zero(alpha=alpha, gamma=gamma)
         check_above_zero(beta=beta, negative_scale=negative_scale, scale=scale)
         check_finite(mu=mu, prior_scale=prior_scale)
-        self.parameters_of_criterion = {
-            "alpha": alpha,
-            "beta": beta,
-            "mu": mu,
-            "negative_scale": negative_scale,
-            "prior_scale": prior_scale,
-            "gamma": gamma,
-        }
-        self.scale = scale
-        self.register_buffer("class_frequencies", class_frequencies)
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        def criterion(logits: Tensor, targets: Tensor) -> Tensor:
-            return distribution_balanced(
-                logits, targets, class_frequencies=self.class_frequencies, **self.parameters_of_criterion
-            )
-
-        return self.scale * mean_over_labelled(criterion, logits, targets)
-
-    def extra_repr(self) -> str:
-        shown = self.parameters_of_criterion | {"scale": self.scale, "class_frequencies": self.class_frequencies}
-        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        super().__init__(
+            distribution_balanced,
+            scale=scale,
+            class_frequencies=class_frequencies,
+            alpha=alpha,
+            beta=beta,
+            mu=mu,
+            negative_scale=negative_scale,
+            prior_scale=prior_scale,
+            gamma=gamma,
+        )

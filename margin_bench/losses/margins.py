@@ -1,4 +1,4 @@
-"""The margin by which a group's positives stand above its negatives: a diagnostic, no loss."""
+"""The margin by which a group's positives stand above its negatives (eq. 8)."""
 
 from torch import Tensor
 
@@ -7,8 +7,14 @@ from margin_bench.losses.ways import groups
 from margin_bench.targets import negatives, positives
 
 
+def margin_of_groups(logits: Tensor, targets: Tensor, dim: int) -> Tensor:
+    """The smallest positive logit minus the largest negative one of each group along `dim`; +inf if either lacks."""
+    hard_positives = -masked.maximum(-logits, positives(targets), dim)
+    return hard_positives - masked.maximum(logits, negatives(targets), dim)
+
+
 def margins(logits: Tensor, targets: Tensor, way: str) -> tuple[Tensor, Tensor]:
-    """The smallest positive logit minus the largest negative one (eq. 8). A group below zero is ranked wrongly.
+    """The margin of each group of a bucket: a diagnostic, no loss. A group below zero is ranked wrongly.
 
     Args:
         logits: float (M, C).
@@ -19,7 +25,5 @@ def margins(logits: Tensor, targets: Tensor, way: str) -> tuple[Tensor, Tensor]:
         the margin of each group, +inf without a positive or a negative; and, as bool, which groups have both.
     """
     logits, targets, (dim,) = groups(logits, targets, way)
-    hard_positives = -masked.maximum(-logits, positives(targets), dim)
-    hard_negatives = masked.maximum(logits, negatives(targets), dim)
-    gaps = hard_positives - hard_negatives
+    gaps = margin_of_groups(logits, targets, dim)
     return gaps, gaps != float("inf")

@@ -53,9 +53,9 @@ class _SoftplusSum(torch.autograd.Function):
         chunk = max(1, CHUNK // logits.shape[-1])
         sums, slopes = logits.new_zeros(len(logits)), torch.zeros_like(kept)
         for row, column in zip(torch.split(rows, chunk), torch.split(columns, chunk), strict=True):
-            costs = F.softplus(kept[row] - logits[row, column, None])
-            sums.index_add_(0, row, costs.sum(1))
-            slope = torch.expm1(-costs).neg_()  # 1 - exp(-softplus) is the sigmoid
+            differences = kept[row] - logits[row, column, None]
+            sums.index_add_(0, row, F.softplus(differences).sum(1))
+            slope = differences.sigmoid_()
             slopes.index_add_(0, row, slope)
             slopes[row, column] -= slope.sum(1)
         ctx.save_for_backward(slopes)

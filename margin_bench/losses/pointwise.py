@@ -1,6 +1,7 @@
 """A point-wise criterion looks at each logit alone; its loss is the mean over the labelled entries, in any order."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,8 +13,8 @@ from margin_bench.targets import POSITIVE, UNLABELED, check_bucket, may_hold_unl
 PointwiseCriterion = Callable[[Tensor, Tensor], Tensor]
 
 
-def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean of the criterion over the entries that are positive or negative.
+def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: Tensor, *, scale: float = 1.0) -> Tensor:
+    """Mean of the criterion over the entries that are positive or negative, times `scale`.
 
     Args:
         criterion: what each entry costs, given logits in float32 at least; its value for an unlabeled one is not used.
@@ -30,9 +31,9 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     costs = criterion(logits, targets)
     if not may_hold_unlabeled(targets):
-        return costs.sum() / costs.numel()  # the backward of a mean takes a pass over the matrix more
+        return costs.sum() * (scale / costs.numel())  # the backward of a mean takes a pass over the matrix more
     weights = targets.to(logits.dtype).ne_(UNLABELED)  # compared in place, a float mask of 0 and 1 remains
-    weights /= weights.sum().clamp_(min=1)
+    weights *= scale / weights.sum().clamp_(min=1)
     return torch.dot(costs.flatten(), weights.flatten())
 
 
@@ -48,21 +49,26 @@ class PointwiseLoss(nn.Module):
     Args:
         criterion: called as `criterion(logits, targets, **parameters)`; see `PointwiseCriterion`.
         scale: factor on the mean.
-        parameters: of the criterion, checked by the caller.
+        parameters: of the criterion, checked by the caller; tensors become buffers, which move with the module.
     """
 
     def __init__(self, criterion: Callable[..., Tensor], *, scale: float = 1.0, **parameters: Any) -> None:
         super().__init__()
         self.criterion = criterion
         self.scale = scale
-        self.criterion_parameters = parameters
+        self.criterion_parameters = {}
+        for name, value in parameters.items():
+            if isinstance(value, Tensor):
+                self.register_buffer(name, value)
+            else:
+                self.criterion_parameters[name] = value
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        def criterion(logits: Tensor, targets: Tensor) -> Tensor:
-            return self.criterion(logits, targets, **self.criterion_parameters)
-
-        return self.scale * mean_over_labelled(criterion, logits, targets)
+        criterion = partial(self.criterion, **self.criterion_parameters, **dict(self.named_buffers()))
+        return mean_over_labelled(criterion, logits, targets, scale=self.scale)
 
     def extra_repr(self) -> str:
-        shown = self.criterion_parameters | ({"scale": self.scale} if self.scale != 1 else {})
+        shown = self.criterion_parameters | dict(self.named_buffers())
+        if self.scale != 1:
+            shown["scale"] = self.scale
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())

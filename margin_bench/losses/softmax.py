@@ -24,12 +24,11 @@ def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
         what each group costs.
     """
     # Compared in place, float masks of 0 and 1 remain.
-    shares = targets.to(logits.dtype).eq_(POSITIVE)
-    num_positives = shares.sum(dim).clamp_(min=1)
-    shares /= num_positives.unsqueeze(dim)
+    is_positive = targets.to(logits.dtype).eq_(POSITIVE)
+    num_positives = is_positive.sum(dim).clamp_(min=1)
     if may_hold_unlabeled(targets):
         logits = masked.keep(logits, targets.to(logits.dtype).ne_(UNLABELED))
-    value = -(logits.log_softmax(dim) * shares).sum(dim)
+    value = -(logits.log_softmax(dim) * is_positive).sum(dim) / num_positives
     return value - num_positives.log() if form == "kl" else value
 
 

@@ -1,6 +1,5 @@
 """The two-way multi-label loss: Kobayashi, "Two-way Multi-Label Loss", CVPR 2023."""
 
-import math
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from margin_bench.losses import masked
+from margin_bench.losses.parameters import check_at_least_zero, check_finite
 from margin_bench.losses.ways import check_way, groups
 from margin_bench.targets import NEGATIVE, POSITIVE
 
@@ -92,11 +92,8 @@ class TwoWayLoss(nn.Module):
         logit_bias: float = 0.0,
     ) -> None:
         super().__init__()
-        for name, temperature in (("positive", positive_temperature), ("negative", negative_temperature)):
-            if not 0 <= temperature < math.inf:
-                raise ValueError(f"{name}_temperature: expected a number of at least 0, got {temperature}.")
-        if not math.isfinite(logit_bias):
-            raise ValueError(f"logit_bias: expected a finite number, got {logit_bias}.")
+        check_at_least_zero(positive_temperature=positive_temperature, negative_temperature=negative_temperature)
+        check_finite(logit_bias=logit_bias)
         check_way(way)
         self.positive_temperature = positive_temperature
         self.negative_temperature = negative_temperature

@@ -1,6 +1,7 @@
 """A way says what a group is: one sample, one class, or the whole bucket. A criterion says what one group costs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -86,10 +87,7 @@ class RelativeLoss(nn.Module):
         self.criterion_parameters = parameters
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        def criterion(logits: Tensor, targets: Tensor, dim: int) -> Tensor:
-            return self.criterion(logits, targets, dim, **self.criterion_parameters)
-
-        return mean_over_groups(criterion, logits, targets, self.way)
+        return mean_over_groups(partial(self.criterion, **self.criterion_parameters), logits, targets, self.way)
 
     def extra_repr(self) -> str:
         shown = {"way": self.way} | self.criterion_parameters

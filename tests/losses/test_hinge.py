@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from entries import mean_over_entries, right
+import torch.nn.functional as F
+from entries import assert_same, labelled_bucket, mean_over_entries, right
 from loops import loss_and_gradient, random_bucket
 
 from margin_bench.losses import HingeLoss
-from margin_bench.targets import NEGATIVE, POSITIVE
+from margin_bench.targets import POSITIVE
 
 
 def reference(logits, targets, way=None, *, margin):
@@ -27,13 +28,14 @@ def test_what_is_right_by_the_margin_has_no_slope():
     torch.testing.assert_close(slopes, torch.tensor([[0, 0, -1 / 3]]))
 
 
-def test_it_is_pytorchs_for_negatives_beside_a_positive_at_the_margin():
-    """The multi-class hinge with a positive at 0 asks negatives to stay below -margin, as the hinge of a logit does."""
-    logits = torch.tensor([[0.0, 0.3, -0.7, -2.0]])
-    targets = torch.tensor([[POSITIVE, NEGATIVE, NEGATIVE, NEGATIVE]], dtype=torch.int8)
-    theirs = torch.nn.functional.multi_margin_loss(logits, torch.tensor([0]), margin=1.0) * 4
-    ours = HingeLoss(margin=1)(logits, targets) * 4 - 1
-    torch.testing.assert_close(ours, theirs)
+def test_it_is_pytorchs_hinge_of_the_side_of_each_logit():
+    """HingeEmbeddingLoss takes distances, of which those labelled -1 are to exceed the margin."""
+
+    def theirs(logits, signs):
+        return F.hinge_embedding_loss(logits * signs, torch.tensor(-1), margin=0.5)
+
+    logits, targets = labelled_bucket()
+    assert_same(HingeLoss(margin=0.5), theirs, logits, targets, 2 * targets - 1)
 
 
 def test_a_margin_is_above_zero():

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import mean_over_groups, random_bucket
+from loops import WAYS, mean_over_groups, random_bucket
 
-from margin_bench.losses import InfoNCELoss, TwoWayLoss
+from margin_bench.losses import InfoNCELoss, RankingHingeLoss, TwoWayLoss
 from margin_bench.targets import POSITIVE
 
 
@@ -39,6 +39,14 @@ def test_one_positive_at_temperature_one_makes_it_the_two_way_loss():
     targets = F.one_hot(torch.arange(7) % 6, 6).to(torch.int8)
     expected = TwoWayLoss(1, 1, "sample")(logits, targets)
     torch.testing.assert_close(InfoNCELoss(temperature=1, way="sample")(logits, targets), expected)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_as_the_temperature_vanishes_the_hinge_of_the_highest_negative_remains(way):
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    hinge = RankingHingeLoss(margin=0.0, weighting="none", mining="hardest", seed=0, way=way)
+    value = 1e-4 * InfoNCELoss(temperature=1e-4, way=way)(logits, targets)
+    torch.testing.assert_close(value, hinge(logits, targets), rtol=1e-12, atol=0)
 
 
 def test_positives_do_not_compete():

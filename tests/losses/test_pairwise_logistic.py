@@ -4,9 +4,11 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import PairwiseLogisticLoss, pairwise_logistic
+from margin_bench.targets import NEGATIVE, POSITIVE
 
 
 def reference(logits, targets, way, mining, seed):
@@ -48,6 +50,16 @@ def test_the_size_of_the_chunks_does_not_matter(way, monkeypatch):
         value, gradient = loss_and_gradient(loss, logits, targets)
         torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
         torch.testing.assert_close(gradient, slopes, rtol=1e-12, atol=1e-15)
+
+
+def test_it_is_torchs_soft_margin_loss_of_the_differences():
+    logits, _ = random_bucket(seed=0, dtype=torch.float64)
+    targets = torch.full((7, 6), NEGATIVE)
+    targets[:, :2] = POSITIVE
+    differences = logits[:, :2, None] - logits[:, None, 2:]
+    expected = F.soft_margin_loss(differences, torch.ones_like(differences))
+    loss = PairwiseLogisticLoss(mining="all", seed=0, way="sample")
+    torch.testing.assert_close(loss(logits, targets), expected, rtol=1e-12, atol=0)
 
 
 def test_a_shift_of_all_logits_does_not_matter():

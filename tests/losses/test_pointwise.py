@@ -46,6 +46,13 @@ def test_the_scale_is_a_factor_on_value_and_gradient():
     assert_same(scaled, lambda logits, targets: 80 * plain(logits, targets), logits, targets, targets)
 
 
+def test_a_tensor_among_the_parameters_goes_where_the_module_goes():
+    loss = PointwiseLoss(lambda x, y, weights: weights * x, weights=torch.tensor([1.0, 3.0])).double()
+    logits, targets = torch.tensor([[2.0, 4.0]], dtype=torch.float64), torch.tensor([[POSITIVE, NEGATIVE]])
+    assert loss(logits, targets).item() == 7
+    assert "weights=tensor([1., 3.], dtype=torch.float64)" in repr(loss)
+
+
 def test_repr_shows_the_parameters():
     assert repr(SquaredHingeLoss(margin=2.0)) == "SquaredHingeLoss(margin=2.0)"
 

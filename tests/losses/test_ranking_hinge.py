@@ -53,6 +53,17 @@ def test_it_is_torchs_multi_label_margin_loss():
     torch.testing.assert_close(gradient, slopes, rtol=1e-6, atol=1e-8)
 
 
+def test_it_is_torchs_margin_ranking_loss_of_the_pairs():
+    """The mean over 2 x 4 pairs of each sample, times 8 pairs, over 6 classes."""
+    logits, _ = random_bucket(seed=0, dtype=torch.float64)
+    targets = torch.full((7, 6), NEGATIVE)
+    targets[:, :2] = POSITIVE
+    above, below = torch.broadcast_tensors(logits[:, :2, None], logits[:, None, 2:])
+    expected = F.margin_ranking_loss(above, below, torch.ones_like(above), margin=1.0) * 8 / 6
+    loss = RankingHingeLoss(**ALL, way="sample")
+    torch.testing.assert_close(loss(logits, targets), expected, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("more", [{"weighting": "rank"}, {"mining": "hardest"}, {"mining": "semi_hard"}])
 @pytest.mark.parametrize("way", WAYS)
 def test_every_form_agrees_with_loops(way, more):

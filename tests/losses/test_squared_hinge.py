@@ -5,7 +5,7 @@ import torch
 from entries import mean_over_entries, right
 from loops import loss_and_gradient, random_bucket
 
-from margin_bench.losses import SquaredHingeLoss
+from margin_bench.losses import HingeLoss, SquaredHingeLoss
 from margin_bench.targets import NEGATIVE
 
 
@@ -25,6 +25,11 @@ def test_the_slope_grows_with_the_violation():
     targets = torch.full((1, 3), NEGATIVE, dtype=torch.int8)
     slopes = loss_and_gradient(SquaredHingeLoss(margin=1), torch.tensor([[-2.0, 0.0, 1.0]]), targets)[1]
     torch.testing.assert_close(slopes, torch.tensor([[0, 2 / 3, 4 / 3]]))
+
+
+def test_of_a_single_entry_it_is_the_square_of_the_hinge():
+    logits, targets = torch.tensor([[0.7]]), torch.full((1, 1), NEGATIVE)
+    assert SquaredHingeLoss(margin=2)(logits, targets) == HingeLoss(margin=2)(logits, targets).square()
 
 
 def test_a_margin_is_above_zero():
