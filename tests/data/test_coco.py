@@ -1,3 +1,5 @@
+import contextlib
+import io
 import json
 import os
 from pathlib import Path
@@ -6,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
+from pycocotools.coco import COCO
 
 from margin_bench.build import build
 from margin_bench.data import coco
@@ -214,7 +217,14 @@ def test_the_config_loads_the_data_set(root: Path) -> None:
 @pytest.mark.skipif("MARGIN_BENCH_COCO_MINI" not in os.environ, reason="needs a folder of real COCO images")
 @pytest.mark.parametrize(("split", "num_images"), [("train", 80), ("test", 79)])
 def test_real_files(split: Any, num_images: int) -> None:
-    loaded = load(split, Path(os.environ["MARGIN_BENCH_COCO_MINI"]), 2017)
+    root = Path(os.environ["MARGIN_BENCH_COCO_MINI"])
+    loaded = load(split, root, 2017)
     assert loaded.targets.shape == (num_images, 80)
-    assert loaded.class_names[:2] == ("person", "bicycle")
-    assert all(path.stat().st_size for path in loaded.images)
+    assert loaded.faults == ()
+    with contextlib.redirect_stdout(io.StringIO()):
+        theirs = COCO(str(root / "annotations" / f"instances_{coco.FOLDER_OF_SPLIT[split]}2017.json"))
+    assert loaded.class_names == tuple(each["name"] for each in theirs.loadCats(sorted(theirs.getCatIds())))
+    for path, targets in zip(loaded.images, loaded.targets, strict=True):
+        (image_id,) = (each["id"] for each in theirs.dataset["images"] if each["file_name"] == path.name)
+        labels = {each["category_id"] for each in theirs.loadAnns(theirs.getAnnIds(imgIds=[image_id]))}
+        assert (targets == POSITIVE).sum() == len(labels)
