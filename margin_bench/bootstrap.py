@@ -103,7 +103,7 @@ def _average_precision_of_draws(scores: Scores, targets: Targets) -> Statistic:
         num_positives = np.cumsum(num_here, axis=0, dtype=draws.dtype)
         num_labeled = np.cumsum(labeled @ draws, axis=0, dtype=draws.dtype)
         precision = num_positives / np.maximum(num_labeled, 1)
-        return _ratio((num_here * precision).sum(axis=0), num_here.sum(axis=0))
+        return _ratio(np.einsum("ij,ij->j", num_here, precision), num_here.sum(axis=0))
 
     return statistic
 

@@ -222,6 +222,11 @@ def _words_after(words: list[str]) -> list[str]:
         from margin_bench.tables.spec import config_dirs, table_names
 
         return table_names(config_dirs(None))
+    if words[0] == "compare":
+        from margin_bench.config import default_runs_dir
+        from margin_bench.record import RECORD
+
+        return sorted(path.parent.name for path in default_runs_dir().glob(f"*/{RECORD}"))
     from margin_bench.datasets import ACTIONS, files
 
     return list(ACTIONS if words == ["data"] else files())

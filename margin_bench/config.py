@@ -139,6 +139,11 @@ def search_path(config_dir: str | None) -> list[str]:
     return [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
 
 
+def default_runs_dir() -> Path:
+    """Where runs are unless a user says otherwise."""
+    return Path(OmegaConf.load(configs_dir() / "train.yaml").runs_dir)
+
+
 def register_resolvers() -> None:
     """Teaches OmegaConf `${package_file:PATH}`, a file that ships with the package."""
     OmegaConf.register_new_resolver("package_file", lambda path: str(PACKAGE / path), replace=True)

@@ -155,3 +155,11 @@ assert not {"torch", "sklearn", "matplotlib"} & sys.modules.keys()
 """
     words = ["made-both-seed0", "made-class-seed0", f"runs_dir={runs_dir}", FEW]
     subprocess.run([sys.executable, "-c", code, *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_shell_completes_ids_of_runs(tmp_path, monkeypatch, capsys):
+    make_run(tmp_path / "runs", "both", 0)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMP_LINE", "margin-bench compare made")
+    assert main(["-sc", "query=bash"]) == 0
+    assert capsys.readouterr().out.split() == ["made-both-seed0"]
