@@ -149,7 +149,7 @@ def bench_step(split: Split) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     took, loss = seconds(step)
     print(f"  a training step of {tuple(targets.shape)}: {took:.2f} s, two-way loss {loss:.2f}")
