@@ -128,7 +128,8 @@ def _recoloured(image: Tensor, rng: np.random.Generator) -> Tensor:
     matrix, offset = _jitter_map(colours.mean(1).numpy(), rng)
     offset += 255 * lighting(rng).numpy().reshape(3, 1) + 0.5  # the bytes of the result are cut off, not rounded
     changed = torch.addmm(torch.from_numpy(offset), torch.from_numpy(matrix), colours)
-    return changed.clamp_(0, 255).to(torch.uint8).view(image.shape)
+    # numpy's conversion to bytes takes a quarter of the time of torch's.
+    return torch.from_numpy(changed.clamp_(0, 255).numpy().astype(np.uint8)).view(image.shape)
 
 
 def _jitter_map(mean: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
