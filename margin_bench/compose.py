@@ -74,6 +74,19 @@ def composed(command: str, overrides: Sequence[str], config_dir: str | None = No
         return compose(command, [*search, *overrides])
 
 
+def grid(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[str], list[list[str]]]:
+    """The overrides that all runs of a sweep share, and what each run has besides, the last key changing fastest."""
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        parsed = [_parsed(override) for override in overrides]
+        swept = {
+            override.get_key_element(): [str(value.input_line) for value in _single_values(override)]
+            for override in parsed
+            if override.is_sweep_override()
+        }
+    shared = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+    return shared, [list(cell) for cell in itertools.product(*swept.values())]
+
+
 def _syntax_mistakes(override: str) -> list[str]:
     try:
         parsed = _parsed(override)
