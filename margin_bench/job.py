@@ -66,7 +66,7 @@ def outcome_of(command: str, jobs: Sequence[Sequence[str]], config: DictConfig) 
     register_resolvers()
     _join_cluster_job()
     number = HydraConfig.get().job.num
-    say(f"[{number + 1}/{len(jobs)}] {' '.join(jobs[number])}", sys.stderr)
+    say(f"[{number + 1}/{len(jobs)}] {' '.join(jobs[number])}".rstrip(), sys.stderr)
     run_dir = None
     try:
         if command == "train":

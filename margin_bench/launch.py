@@ -1,12 +1,13 @@
 """Any list of jobs through Hydra's launcher: one after another in this process, or wherever the launcher puts them."""
 
 import functools
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hydra import initialize_config_dir
+from hydra import compose, initialize_config_dir
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.global_hydra import GlobalHydra
@@ -36,7 +37,7 @@ def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], c
         config_dir: the user's folder of YAML files.
 
     Raises:
-        ConfigError: there is no such launcher, or its processes cannot share the batches of a run.
+        ConfigError: the launcher refuses what it is given.
         MarginBenchError: a signal stopped a run, whose state is saved, and the rest did not begin; or the launcher has
             lost a job.
     """
@@ -50,6 +51,20 @@ def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], c
         for number, outcome in zip(busy, again, strict=True):
             outcomes[number] = outcome
     return outcomes
+
+
+def num_processes(shared: Sequence[str], config_dir: str | None) -> int | None:
+    """How many processes of its own the launcher gives to a run; None: `devices` counts.
+
+    Raises:
+        ConfigError: there is no such launcher.
+    """
+    for_hydra = [word for word in shared if is_for_hydra(word)]
+    check("train", for_hydra, config_dir)
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        config = compose("train", [*search_path(config_dir), *for_hydra], return_hydra_config=True)
+    number = math.prod(config.hydra.launcher.get(key, 1) for key in ("tasks_per_node", "nodes"))
+    return number if number > 1 else None
 
 
 def failures(outcomes: Iterable[tuple[str, Outcome]]) -> list[str]:
@@ -67,9 +82,7 @@ def is_for_hydra(word: str) -> bool:
 def _launch(
     command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], config_dir: str | None
 ) -> list[Outcome]:
-    for_hydra = [word for word in shared if is_for_hydra(word)]
-    check("train", for_hydra, config_dir)
-    of_all = [word for word in shared if word not in for_hydra]
+    of_all = [word for word in shared if not is_for_hydra(word)]
     with initialize_config_dir(str(configs_dir()), version_base="1.3", job_name="margin-bench"), _told_errors():
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
@@ -99,8 +112,8 @@ def _told_errors() -> Iterator[None]:
     except RuntimeError as error:  # what submitit raises
         raise MarginBenchError(
             f"the launcher has given up: {str(error).splitlines()[0]}\n"
-            "What its jobs said is in .submitit in runs_dir. Those that run go on:\n"
-            "the same command again waits for them, and does what is then missing."
+            "If jobs of it run, they go on, with their output in .submitit in runs_dir; the same command again waits for\n"
+            "them and does what is then missing."
         ) from error
 
 

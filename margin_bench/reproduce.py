@@ -10,7 +10,7 @@ from statistics import fmean
 from margin_bench.compose import check
 from margin_bench.errors import ConfigError, MarginBenchError
 from margin_bench.job import Outcome
-from margin_bench.launch import failures, launch
+from margin_bench.launch import failures, launch, num_processes
 from margin_bench.precision import resolve_precision
 from margin_bench.tables.arguments import Arguments, parse
 from margin_bench.tables.command import show
@@ -70,6 +70,7 @@ class _Work:
         self.arguments = arguments
         self.identities = Identities(arguments.config_dir)
         self.tables = [read_table(name, self.identities.dirs) for name in arguments.names]
+        self.num_processes = num_processes(arguments.hydra, arguments.config_dir)
         for table in self.tables:
             self._check(narrowed(table, arguments.request.words))
 
@@ -142,7 +143,7 @@ class _Work:
                         sweeps.setdefault(choices, {}).setdefault(key, []).append(value)
         for choices, sweep in sweeps.items():
             merged = [f"{key}={','.join(dict.fromkeys(values))}" for key, values in sweep.items()]
-            check("train", [*choices, *merged], self.arguments.config_dir)
+            check("train", [*choices, *merged], self.arguments.config_dir, self.num_processes)
 
 
 def _estimate(runs: Sequence[Run], records: Records) -> str:
