@@ -124,12 +124,10 @@ def _single_values(override: Override) -> list[Override]:
 
 
 def _related(keys: list[str]) -> list[list[int]]:
-    """The positions of the keys that one rule reads together; any other key stands alone."""
-    positions: dict[frozenset[str], list[int]] = {}
-    for position, key in enumerate(keys):
-        together = next((related for related in RELATED if key in related), frozenset([key]))
-        positions.setdefault(together, []).append(position)
-    return list(positions.values())
+    """The positions of keys that only together are right or wrong: a key and its group, and the keys of one rule."""
+    together = [frozenset([key, key.partition(".")[0]]) for key in keys] + list(RELATED)
+    found = [[position for position, key in enumerate(keys) if key in related] for related in dict.fromkeys(together)]
+    return [positions for positions in found if positions]
 
 
 def _is_choice(override: Override, groups_files: Callable[[str], list[str]]) -> bool:

@@ -120,6 +120,11 @@ def search_path(config_dir: str | None) -> list[str]:
     return [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
 
 
+def is_for_hydra(override: str) -> bool:
+    """Whether an override is for Hydra itself, as `hydra/launcher=...`."""
+    return override.lstrip("+~").startswith(("hydra/", "hydra."))
+
+
 def register_resolvers() -> None:
     """Teaches OmegaConf `${package_file:PATH}`, a file that ships with the package."""
     OmegaConf.register_new_resolver("package_file", lambda path: str(PACKAGE / path), replace=True)

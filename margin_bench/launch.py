@@ -9,14 +9,13 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.callbacks import Callbacks
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 
 from margin_bench.compose import COMPOSITION_ERRORS, check
-from margin_bench.config import configs_dir, register_resolvers, search_path
+from margin_bench.config import configs_dir, is_for_hydra, register_resolvers, search_path
 from margin_bench.errors import AlreadyRunningError, CheckpointError, ConfigError, MarginBenchError
 from margin_bench.job import JobsStopped, Outcome, outcome_of
 from margin_bench.lock import wait_until_free
@@ -74,11 +73,6 @@ def failures(outcomes: Iterable[tuple[str, Outcome]]) -> list[str]:
     ]
 
 
-def is_for_hydra(word: str) -> bool:
-    """Whether an override is for Hydra itself."""
-    return word.lstrip("+~").startswith(("hydra/", "hydra."))
-
-
 def _launch(
     command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], config_dir: str | None
 ) -> list[Outcome]:
@@ -92,8 +86,11 @@ def _launch(
             task_function=functools.partial(outcome_of, command, jobs),
             config=config,
         )
+        elsewhere = config.hydra.runtime.choices["hydra/launcher"] != "basic"
+        if elsewhere:
+            say(f"{len(jobs)} jobs are with the launcher", sys.stderr)
         outcomes: list[Outcome] = [each.return_value for each in launcher.launch([[*of_all, *job] for job in jobs], 0)]
-    if not isinstance(launcher, BasicLauncher):
+    if elsewhere:
         _show_results(outcomes)
     return outcomes
 
@@ -112,8 +109,8 @@ def _told_errors() -> Iterator[None]:
     except RuntimeError as error:  # what submitit raises
         raise MarginBenchError(
             f"the launcher has given up: {str(error).splitlines()[0]}\n"
-            "If jobs of it run, they go on, with their output in .submitit in runs_dir; the same command again waits for\n"
-            "them and does what is then missing."
+            "Its jobs, if any run, go on, and their output is in .submitit in runs_dir.\n"
+            "The same command again waits for them and does what is then missing."
         ) from error
 
 
