@@ -28,7 +28,7 @@ RULES = {
 RELATED = (
     frozenset({"batch_size", "bucket_size", "microbatch_size", "devices"}),
     frozenset({"optim.momentum", "optim.nesterov"}),
-    frozenset({"backbone.head", "backbone.learn_scale", "backbone.scale", "loss.logit_scale"}),
+    frozenset({"loss", "backbone", "backbone.head", "backbone.learn_scale", "backbone.scale", "loss.logit_scale"}),
 )
 
 

@@ -6,14 +6,12 @@ Nothing heavy is imported before it is needed: the help and a mistake in the con
 import importlib
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from margin_bench import __version__
-from margin_bench.errors import CheckpointError, ConfigError, MarginBenchError, nearest
+from margin_bench.errors import ConfigError, MarginBenchError, nearest
 from margin_bench.exits import exit_code_of
-from margin_bench.signals import EXIT_CODES
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -108,22 +106,28 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
         )
     if not (parsed.help or parsed.hydra_help or parsed.info or parsed.shell_completion):
         check(command, parsed.overrides, parsed.config_dir, _outer_processes())
+    if parsed.multirun and not (parsed.cfg or parsed.info or parsed.help or parsed.hydra_help):
+        from margin_bench.sweep import sweep
+
+        sweep(command, parsed.overrides, parsed.config_dir)
+        return
     register_resolvers()
     # Errors are ours to print; Hydra would turn them into a traceback and exit code 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     options = [word for word in arguments if word not in parsed.overrides]
     program = "margin-bench" if parsed.shell_completion else f"margin-bench {command}"
     sys.argv = [program, *options, *parsed.overrides]  # Hydra takes no option between overrides
-    _hand_over(command, parsed.multirun)
+    _hand_over(command)
 
 
-def _hand_over(command: str, multirun: bool) -> None:
-    """Lets Hydra call the task, for one run or for all runs of a sweep, and raises what ended it."""
+def _hand_over(command: str) -> None:
+    """Lets Hydra call the task, or print what its options ask for, and raises what ended it."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from margin_bench.config import configs_dir
+    from margin_bench.job import TASKS
 
     errors: list[MarginBenchError] = []
 
@@ -131,67 +135,20 @@ def _hand_over(command: str, multirun: bool) -> None:
         try:
             TASKS[command](config)
         except MarginBenchError as error:
-            if multirun and error.exit_code not in EXIT_CODES.values():
-                raise MarginBenchError(str(error)) from error  # Hydra names the run and goes on with the others
             errors.append(error)
-            if multirun:
-                raise _SweepStopped from error
 
     try:
         hydra.main(version_base="1.3", config_path=str(configs_dir()), config_name=command)(task)()
-    except _SweepStopped:
-        pass
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(str(error)) from error
-    except OSError as error:
-        if not multirun:
-            raise
-        raise CheckpointError(f"the sweep cannot be written: {error}\nGive a writable runs_dir=DIR.") from error
     if errors:
         raise errors[0]
-
-
-class _SweepStopped(BaseException):
-    """Ends a sweep whose run was stopped by a signal."""
 
 
 def _outer_processes() -> int | None:
     """How many processes torchrun has started; None without it."""
     size = os.environ.get("WORLD_SIZE")
     return int(size) if size else None
-
-
-def _train(config: "DictConfig") -> None:
-    """Trains a run, or shows it if it is finished; only then is it worth importing what trains."""
-    from margin_bench.config import typed
-    from margin_bench.identity import run_id
-    from margin_bench.precision import resolve_precision
-    from margin_bench.record import FINISHED, read_record
-    from margin_bench.summary import print_result
-    from margin_bench.tracking import say
-
-    checked = typed("train", config)
-    checked.precision = resolve_precision(checked.precision)
-    run_dir = Path(checked.runs_dir) / run_id(checked)
-    record = read_record(run_dir)
-    if record is not None and record["status"] == FINISHED:
-        if os.environ.get("RANK", "0") == "0":
-            say("this run is finished already", sys.stderr)
-            print_result(record, run_dir)
-        return
-    from margin_bench.run import train
-
-    train(checked, run_dir)
-
-
-def _evaluate(config: "DictConfig") -> None:
-    from margin_bench.config import typed
-    from margin_bench.rescore import evaluate
-
-    evaluate(typed("evaluate", config))
-
-
-TASKS: dict[str, Callable[[Any], None]] = {"train": _train, "evaluate": _evaluate}
 
 
 def _complete(arguments: list[str]) -> None:

@@ -76,6 +76,19 @@ def composed(command: str, overrides: Sequence[str], config_dir: str | None = No
         raise ConfigError(f"{_first_line(error)}: this command takes one value for each key") from error
 
 
+def grid(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[str], list[list[str]]]:
+    """The overrides that all runs of a sweep share, and what each run has besides, the last key changing fastest."""
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        parsed = [_parsed(override) for override in overrides]
+        swept = {
+            override.get_key_element(): [str(value.input_line) for value in _single_values(override)]
+            for override in parsed
+            if override.is_sweep_override()
+        }
+    shared = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+    return shared, [list(cell) for cell in itertools.product(*swept.values())]
+
+
 def _syntax_mistakes(override: str) -> list[str]:
     try:
         parsed = _parsed(override)
@@ -113,12 +126,10 @@ def _single_values(override: Override) -> list[Override]:
 
 
 def _related(keys: list[str]) -> list[list[int]]:
-    """The positions of the keys that one rule reads together; any other key stands alone."""
-    positions: dict[frozenset[str], list[int]] = {}
-    for position, key in enumerate(keys):
-        together = next((related for related in RELATED if key in related), frozenset([key]))
-        positions.setdefault(together, []).append(position)
-    return list(positions.values())
+    """The positions of keys that only together are right or wrong: a key and its group, and the keys of one rule."""
+    together = [frozenset([key, key.partition(".")[0]]) for key in keys] + list(RELATED)
+    found = [[position for position, key in enumerate(keys) if key in related] for related in dict.fromkeys(together)]
+    return [positions for positions in found if positions]
 
 
 def _is_choice(override: Override, groups_files: Callable[[str], list[str]]) -> bool:

@@ -144,6 +144,11 @@ def default_runs_dir() -> Path:
     return Path(OmegaConf.load(configs_dir() / "train.yaml").runs_dir)
 
 
+def is_for_hydra(override: str) -> bool:
+    """Whether an override is for Hydra itself, as `hydra/launcher=...`."""
+    return override.lstrip("+~").startswith(("hydra/", "hydra."))
+
+
 def register_resolvers() -> None:
     """Teaches OmegaConf `${package_file:PATH}`, a file that ships with the package."""
     OmegaConf.register_new_resolver("package_file", lambda path: str(PACKAGE / path), replace=True)

@@ -86,10 +86,10 @@ def process_group_size() -> int:
 
 
 def local_device() -> torch.device:
-    """The device of this process: a GPU of its own where there are any."""
+    """The device of this process: a GPU of its own where there are any; a job manager may show it no other."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
 
 
 @contextlib.contextmanager

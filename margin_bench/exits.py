@@ -14,10 +14,10 @@ def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
     try:
         function(*args)
     except MarginBenchError as error:
-        _tell(str(error))
+        tell(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _tell("interrupted")
+        tell("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout has gone (`margin-bench ... | head`): there is nobody left to tell.
@@ -25,6 +25,7 @@ def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
     return 0
 
 
-def _tell(message: str) -> None:
+def tell(message: str) -> None:
+    """Prints an error of the user, with the number of the process where there are several."""
     rank = os.environ.get("RANK")
     print(f"margin-bench{f' [process {rank}]' if rank else ''}: {message}", file=sys.stderr)

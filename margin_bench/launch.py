@@ -1,81 +1,130 @@
-"""Any list of runs through Hydra's launcher: one after another in this process, or wherever the launcher puts them."""
+"""Any list of jobs through Hydra's launcher: one after another in this process, or wherever the launcher puts them."""
 
-import contextlib
+import functools
+import math
 import sys
-import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from hydra import initialize_config_dir
+from hydra import compose, initialize_config_dir
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 
-from margin_bench.compose import COMPOSITION_ERRORS
-from margin_bench.config import configs_dir, register_resolvers, search_path
-from margin_bench.errors import ConfigError, MarginBenchError
-from margin_bench.signals import EXIT_CODES
+from margin_bench.compose import COMPOSITION_ERRORS, check
+from margin_bench.config import configs_dir, is_for_hydra, register_resolvers, search_path
+from margin_bench.errors import AlreadyRunningError, CheckpointError, ConfigError, MarginBenchError
+from margin_bench.job import JobsStopped, Outcome, outcome_of
+from margin_bench.lock import wait_until_free
+from margin_bench.record import read_record
+from margin_bench.summary import print_result
+from margin_bench.tracking import LOG, say
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: the exit code that it would have alone, and what it would say."""
+def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], config_dir: str | None) -> list[Outcome]:
+    """Does what `command` does, once for each of the jobs.
 
-    exit_code: int = 0
-    message: str = ""
-
-
-class _Stopped(BaseException):
-    """Ends all runs, since one was stopped by a signal."""
-
-
-def launch(
-    runs: Sequence[Sequence[str]], runs_dir: Path, hydra_words: Sequence[str], config_dir: str | None
-) -> list[Outcome]:
-    """Trains runs, each given by its overrides, as `margin-bench train` does.
+    A run that another process works on is left to it, and looked at again after all others: if it is finished by then,
+    it is only shown, and if it is broken, it goes on.
 
     Args:
-        hydra_words: choose and set up the launcher, as `hydra/launcher=...`.
+        jobs: the overrides of each.
+        shared: the overrides of all, among them those for Hydra itself, as `hydra/launcher=...`.
         config_dir: the user's folder of YAML files.
 
     Raises:
-        ConfigError: there is no such launcher.
-        MarginBenchError: a signal stopped a run, whose state is saved; the others after it did not begin.
+        ConfigError: the launcher refuses what it is given.
+        MarginBenchError: a signal stopped a run, whose state is saved, and the rest did not begin; or the launcher has
+            lost a job.
     """
     register_resolvers()
-    with initialize_config_dir(str(configs_dir()), version_base="1.3"), contextlib.redirect_stdout(sys.stderr):
+    outcomes = _launch(command, jobs, shared, config_dir)
+    while busy := {number: run_dir for number, outcome in enumerate(outcomes) if (run_dir := _busy(outcome))}:
+        say(f"waiting for {len(busy)} runs that other processes work on", sys.stderr)
+        for run_dir in busy.values():
+            wait_until_free(run_dir)
+        again = _launch(command, [jobs[number] for number in busy], shared, config_dir)
+        for number, outcome in zip(busy, again, strict=True):
+            outcomes[number] = outcome
+    return outcomes
+
+
+def num_processes(shared: Sequence[str], config_dir: str | None) -> int | None:
+    """How many processes of its own the launcher gives to a run; None: `devices` counts.
+
+    Raises:
+        ConfigError: there is no such launcher.
+    """
+    for_hydra = [word for word in shared if is_for_hydra(word)]
+    check("train", for_hydra, config_dir)
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        config = compose("train", [*search_path(config_dir), *for_hydra], return_hydra_config=True)
+    number = math.prod(config.hydra.launcher.get(key, 1) for key in ("tasks_per_node", "nodes"))
+    return number if number > 1 else None
+
+
+def failures(outcomes: Iterable[tuple[str, Outcome]]) -> list[str]:
+    """A line for each job that failed: its name, the cause, and where its log is."""
+    return [
+        f"{name}: {outcome.message.splitlines()[0]}{_log(outcome)}" for name, outcome in outcomes if outcome.exit_code
+    ]
+
+
+def _launch(
+    command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], config_dir: str | None
+) -> list[Outcome]:
+    of_all = [word for word in shared if not is_for_hydra(word)]
+    with initialize_config_dir(str(configs_dir()), version_base="1.3", job_name="margin-bench"), _told_errors():
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        shared = [*search_path(config_dir), *hydra_words, f"runs_dir={runs_dir}"]
-        try:
-            config = hydra.compose_config("train", shared, RunMode.MULTIRUN, from_shell=False)
-            context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-            launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=context, task_function=_train, config=config
-            )
-        except COMPOSITION_ERRORS as error:
-            raise ConfigError(f"{' '.join(hydra_words)}: {str(error).splitlines()[0]}") from error
-        try:
-            returned = launcher.launch([[*words, f"runs_dir={runs_dir}"] for words in runs], initial_job_idx=0)
-        except _Stopped as stopped:
-            raise stopped.args[0] from None
-    return [each.return_value for each in returned]
+        config = hydra.compose_config(command, [*search_path(config_dir), *shared], RunMode.MULTIRUN, from_shell=False)
+        launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
+            task_function=functools.partial(outcome_of, command, jobs),
+            config=config,
+        )
+        elsewhere = config.hydra.runtime.choices["hydra/launcher"] != "basic"
+        if elsewhere:
+            say(f"{len(jobs)} jobs are with the launcher", sys.stderr)
+        outcomes: list[Outcome] = [each.return_value for each in launcher.launch([[*of_all, *job] for job in jobs], 0)]
+    if elsewhere:
+        _show_results(outcomes)
+    return outcomes
 
 
-def _train(config: Any) -> Outcome:
-    """One run; what went wrong is told, so that the others go on."""
-    from margin_bench.cli import TASKS
-
+@contextmanager
+def _told_errors() -> Iterator[None]:
+    """Tells the user what ended all jobs at once. Those of a job itself are in its outcome."""
     try:
-        TASKS["train"](config)
-    except MarginBenchError as error:
-        if error.exit_code in EXIT_CODES.values():
-            raise _Stopped(error) from error
-        return Outcome(error.exit_code, str(error))
-    except Exception as error:
-        traceback.print_exc()
-        return Outcome(1, f"{type(error).__name__}: {error}")
-    return Outcome()
+        yield
+    except JobsStopped as stopped:
+        raise stopped.args[0] from None
+    except COMPOSITION_ERRORS as error:
+        raise ConfigError(str(error).splitlines()[0]) from error
+    except OSError as error:
+        raise CheckpointError(f"the sweep cannot be written: {error}\nGive a writable runs_dir=DIR.") from error
+    except RuntimeError as error:  # what submitit raises
+        raise MarginBenchError(
+            f"the launcher has given up: {str(error).splitlines()[0]}\n"
+            "Its jobs, if any run, go on, and their output is in .submitit in runs_dir.\n"
+            "The same command again waits for them and does what is then missing."
+        ) from error
+
+
+def _show_results(outcomes: Sequence[Outcome]) -> None:
+    """Prints the scores of runs that other processes have trained, which could not print them here."""
+    for outcome in outcomes:
+        if outcome.run_dir and not outcome.exit_code and (record := read_record(outcome.run_dir)):
+            print_result(record, outcome.run_dir)
+
+
+def _busy(outcome: Outcome) -> Path | None:
+    """The directory of a run that another process works on."""
+    return outcome.run_dir if outcome.exit_code == AlreadyRunningError.exit_code else None
+
+
+def _log(outcome: Outcome) -> str:
+    return f"; see {outcome.run_dir / LOG}" if outcome.run_dir and (outcome.run_dir / LOG).exists() else ""

@@ -1,5 +1,6 @@
 """`margin-bench reproduce`: runs what tables still lack, then shows them."""
 
+import contextlib
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -7,11 +8,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from margin_bench.compose import check
-from margin_bench.errors import AlreadyRunningError, ConfigError, MarginBenchError
-from margin_bench.launch import Outcome, launch
-from margin_bench.lock import wait_until_free
+from margin_bench.errors import ConfigError, MarginBenchError
+from margin_bench.job import Outcome
+from margin_bench.launch import failures, launch, num_processes
 from margin_bench.precision import resolve_precision
-from margin_bench.record import RECORD
 from margin_bench.tables.arguments import Arguments, parse
 from margin_bench.tables.command import show
 from margin_bench.tables.identities import Identities
@@ -59,8 +59,7 @@ def reproduce(arguments: list[str]) -> None:
     failed = work.run_all()
     show(work.measured(load_records(parsed.runs_dir)), parsed)
     if failed:
-        lines = [f"{run_id}: {cause}; {parsed.runs_dir / run_id / RECORD}" for run_id, cause in failed.items()]
-        raise MarginBenchError("\n".join([f"{len(failed)} runs are missing", *lines]))
+        raise MarginBenchError("\n".join([f"{len(failed)} runs are missing", *failures(failed.items())]))
 
 
 class _Work:
@@ -70,6 +69,7 @@ class _Work:
         self.arguments = arguments
         self.identities = Identities(arguments.config_dir)
         self.tables = [read_table(name, self.identities.dirs) for name in arguments.names]
+        self.num_processes = num_processes(arguments.hydra, arguments.config_dir)
         for table in self.tables:
             self._check(narrowed(table, arguments.request.words))
 
@@ -82,22 +82,17 @@ class _Work:
         runs = {run.run_id: run for measured in self.measured(records) for run in self._missing(measured)}
         return list(runs.values())
 
-    def run_all(self) -> dict[str, str]:
-        """Runs until nothing is missing that can be had; the runs that failed, each with the cause.
-
-        A run that another process works on is left to it, and waited for after all others.
-        """
-        failed: dict[str, str] = {}
+    def run_all(self) -> dict[str, Outcome]:
+        """Runs until nothing is missing that can be had; how the runs that failed ended, by their ids."""
+        failed: dict[str, Outcome] = {}
         done: set[str] = set()
         while runs := [run for run in self._missing_now() if run.run_id not in failed]:
             if left_out := done & {run.run_id for run in runs}:
-                failed |= dict.fromkeys(left_out, "it is finished, but left out of the table")
+                failed |= dict.fromkeys(left_out, Outcome(1, "it is finished, but left out of the table"))
                 continue
             for run, outcome in zip(runs, self._launch(runs), strict=True):
-                if outcome.exit_code == AlreadyRunningError.exit_code:
-                    wait_until_free(self.arguments.runs_dir / run.run_id)
-                elif outcome.exit_code:
-                    failed[run.run_id] = outcome.message.partition("\n")[0]
+                if outcome.exit_code:
+                    failed[run.run_id] = outcome
                 else:
                     done.add(run.run_id)
         return failed
@@ -130,7 +125,9 @@ class _Work:
     def _launch(self, runs: list[Run]) -> list[Outcome]:
         say(f"{len(runs)} runs to go", sys.stderr)
         arguments = self.arguments
-        return launch([run.words for run in runs], arguments.runs_dir, arguments.hydra, arguments.config_dir)
+        shared = [*arguments.hydra, f"runs_dir={arguments.runs_dir}"]
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is for the tables
+            return launch("train", [run.words for run in runs], shared, arguments.config_dir)
 
     def _check(self, table: Table) -> None:
         """Checks the overrides of all cells, those with the same choices of groups at once, as one sweep."""
@@ -145,7 +142,7 @@ class _Work:
                         sweeps.setdefault(choices, {}).setdefault(key, []).append(value)
         for choices, sweep in sweeps.items():
             merged = [f"{key}={','.join(dict.fromkeys(values))}" for key, values in sweep.items()]
-            check("train", [*choices, *merged], self.arguments.config_dir)
+            check("train", [*choices, *merged], self.arguments.config_dir, self.num_processes)
 
 
 def _estimate(runs: Sequence[Run], records: Records) -> str:

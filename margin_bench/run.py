@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import sys
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,7 +18,7 @@ from margin_bench import checkpoint
 from margin_bench.config import PAPER, TrainConfig
 from margin_bench.data.facts import facts
 from margin_bench.distributed import World, join_world, run_processes
-from margin_bench.errors import DataError, RunError, StoppedError
+from margin_bench.errors import DataError, MarginBenchError, RunError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, score
 from margin_bench.lock import run_lock
 from margin_bench.parts import evaluation_batches, load_splits, trainer_of
@@ -24,7 +26,7 @@ from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment,
 from margin_bench.scores import SavedScores, save_scores, scores_sha256
 from margin_bench.signals import StopRequest, stop_request, stopped_error
 from margin_bench.summary import in_percent, print_result
-from margin_bench.tracking import Progress, Tracker, make_tracker, write_history
+from margin_bench.tracking import Progress, Tracker, make_tracker, write_history, write_log
 
 CHECKPOINTS = "checkpoints"
 WEIGHTS = "weights.safetensors"
@@ -79,7 +81,7 @@ def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, A
 
 @contextlib.contextmanager
 def _recorded(record: dict[str, Any], run_dir: Path, world: World) -> Iterator[None]:
-    """Writes the record before and after the block, which ends as finished, stopped or failed."""
+    """Writes the record before and after the block, which ends as finished, stopped or failed; the log says why."""
     if world.is_first:
         write_record(run_dir, record)
     try:
@@ -88,6 +90,7 @@ def _recorded(record: dict[str, Any], run_dir: Path, world: World) -> Iterator[N
     except BaseException as error:
         record["status"] = STOPPED if isinstance(error, StoppedError | KeyboardInterrupt) else FAILED
         record["error"] = str(error) or type(error).__name__
+        write_log(run_dir, record["error"] if isinstance(error, MarginBenchError) else traceback.format_exc())
         raise
     finally:
         record["ended"] = _now()
@@ -129,7 +132,8 @@ class _Run:
         record["dataset"] = self.facts
         steps_done = self.state.epoch * self.trainer.steps_per_epoch + self.state.step
         stream = sys.stderr if self.world.is_first else None
-        progress = Progress(self.config.epochs, self.trainer.steps_per_epoch, stream, steps_done)
+        log = partial(write_log, self.run_dir)
+        progress = Progress(self.config.epochs, self.trainer.steps_per_epoch, stream, steps_done, log)
         if steps_done:
             progress.say(f"going on after epoch {self.state.epoch}, step {self.state.step}")
         num_train = self.facts["num_train"]

@@ -9,29 +9,41 @@ from margin_bench.errors import StoppedError
 
 PREEMPTED, INTERRUPTED = 75, 130
 EXIT_CODES = {signal.SIGTERM: PREEMPTED, signal.SIGHUP: PREEMPTED, signal.SIGINT: INTERRUPTED}
+# By these a job manager says that the time is over; whatever listens to them, as submitit does, requeues the job.
+REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class StopRequest:
-    """The exit code that a SIGTERM, SIGHUP or SIGINT asks for; 0 as long as none has come."""
+    """The exit code that the signals received ask for; 0 as long as none has come."""
 
     exit_code = 0
 
+    def __init__(self) -> None:
+        self.received: set[int] = set()
+
     def receive(self, number: int, frame: FrameType | None) -> None:
-        self.exit_code = EXIT_CODES[signal.Signals(number)]
+        self.received.add(number)
+        self.exit_code = EXIT_CODES.get(signal.Signals(number), PREEMPTED)
 
 
 @contextlib.contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Notes SIGTERM, SIGHUP and SIGINT for the time of the block, instead of ending the process."""
+    """Notes SIGTERM, SIGHUP and SIGINT for the time of the block, instead of ending the process.
+
+    So it does with SIGUSR1 and SIGUSR2 if there is a handler of theirs, which is called after the block.
+    """
     request = StopRequest()
     # Under nohup, SIGHUP is ignored, and stays so.
     numbers = [number for number in EXIT_CODES if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, request.receive) for number in numbers}
+    requeue = [number for number in REQUEUE if callable(signal.getsignal(number))]
+    before = {number: signal.signal(number, request.receive) for number in [*numbers, *requeue]}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for received in request.received.intersection(requeue):
+            signal.raise_signal(received)
 
 
 def stopped_error(exit_code: int, where: str) -> StoppedError:

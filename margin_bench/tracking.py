@@ -6,7 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, SupportsFloat, TextIO
@@ -18,6 +19,7 @@ from margin_bench.files import write_atomic
 logger = logging.getLogger(__name__)
 
 HISTORY = "metrics.jsonl"
+LOG = "log.txt"
 PROJECT = "margin-bench"
 REDRAW_SECONDS = 0.2
 CONNECT_SECONDS = 10.0
@@ -33,6 +35,14 @@ def write_history(run_dir: Path, history: list[dict[str, Any]]) -> None:
     """
     lines = "".join(f"{json.dumps(entry, allow_nan=False)}\n" for entry in history)
     write_atomic(run_dir / HISTORY, lines.encode())
+
+
+def write_log(run_dir: Path, text: str) -> None:
+    """Add to the log of a run what one of its processes says now. That it cannot be written fails no run."""
+    rank = os.environ.get("RANK")
+    process = f"[process {rank}] " if rank else ""
+    with suppress(OSError), (run_dir / LOG).open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {process}{text}\n")
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -51,13 +61,22 @@ class Progress:
         num_epochs: of the whole run.
         num_steps: of an epoch.
         stream: where to show it, usually `sys.stderr`. None: nowhere.
+        log: is given a line at the end of each epoch, and every other line that is shown.
         steps_done: steps of the whole run that were done before, by a run that is resumed.
     """
 
-    def __init__(self, num_epochs: int, num_steps: int, stream: TextIO | None, steps_done: int = 0) -> None:
+    def __init__(
+        self,
+        num_epochs: int,
+        num_steps: int,
+        stream: TextIO | None,
+        steps_done: int = 0,
+        log: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._num_epochs = num_epochs
         self._num_steps = num_steps
         self._stream = stream
+        self._log = log
         self._first_step = self._steps_done = steps_done
         self._started = time.monotonic()
         self._bar: tqdm[None] | None = None
@@ -84,17 +103,24 @@ class Progress:
         if self._stream is None:
             return
         epoch_ends = self._steps_done % self._num_steps == 0
+        if not epoch_ends and (self._bar is None or time.monotonic() - self._drawn < REDRAW_SECONDS):
+            return
+        line = self._line(loss, learning_rate)
+        if epoch_ends:
+            self._log(line)
         if self._bar is None:
-            if epoch_ends:
-                say(self._line(loss, learning_rate), self._stream)
-        elif epoch_ends or time.monotonic() - self._drawn >= REDRAW_SECONDS:
-            self._draw(self._bar, self._line(loss, learning_rate))
+            say(line, self._stream)
+        else:
+            self._draw(self._bar, line)
 
     def say(self, text: str) -> None:
         """Show a line of its own, above the bar if there is one."""
+        if self._stream is None:
+            return
+        self._log(text)
         if self._bar is not None:
             self._guarded(lambda: tqdm.write(text, file=self._stream))
-        elif self._stream is not None:
+        else:
             say(text, self._stream)
 
     def close(self) -> None:

@@ -114,9 +114,18 @@ def test_a_wrong_value_anywhere_in_a_sweep_is_found_and_named_once():
     assert "loss.way=rows" in line
 
 
-def test_a_key_that_one_value_of_a_swept_group_lacks_is_found():
-    (line,) = mistakes("loss=twoway,softmax", "loss.positive_temperature=1,2")
-    assert "loss.positive_temperature=1: there is no key" in line
+def test_a_key_that_one_value_of_a_swept_group_lacks_is_found_and_so_is_a_wrong_value_of_it_in_the_others():
+    no_key, no_key_either, wrong_value = mistakes("loss=softmax,twoway", "loss.positive_temperature=1,-2")
+    assert "loss.positive_temperature=1: there is no key" in no_key
+    assert "loss.positive_temperature=-2: there is no key" in no_key_either
+    assert "loss.positive_temperature=-2: expected a number of at least 0" in wrong_value
+
+
+def test_every_cell_of_a_sweep_in_which_a_point_wise_loss_meets_a_way_is_named_and_so_is_a_typo():
+    lines = mistakes("loss=bce,twoway,focal", "loss.way=both,class,rows")
+    named = {line.partition(", it looks")[0] for line in lines}
+    cells = {f"loss.way={way}: {loss} is point-wise" for way in ("both", "class", "rows") for loss in ("bce", "focal")}
+    assert named == cells | {"loss.way=rows: expected one of sample, class, both, joint"}
 
 
 @pytest.mark.parametrize(
@@ -126,6 +135,7 @@ def test_a_key_that_one_value_of_a_swept_group_lacks_is_found():
             ["batch_size=96,64", "bucket_size=32,48", "microbatch_size=32"],
             "bucket_size=48 does not divide batch_size=64",
         ),
+        (["loss=twoway,arcface", "backbone.head=cosine,linear"], "loss=arcface measures cosines"),
         (["optim.nesterov=false,true", "optim.momentum=0.9,0"], "optim.nesterov=true needs a momentum above 0"),
     ],
 )

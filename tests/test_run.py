@@ -9,13 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from kill_and_resume import finish, kill_and_resume
-from tiny_run import TINY, is_saving, read_record, read_result, start, train
+from tiny_run import TINY, is_saving, read_record, read_result, start, train, wait_until
 
 from margin_bench.cli import main
 from margin_bench.config import configs_dir
@@ -29,13 +27,6 @@ LOSS_WITHOUT_PARAMETERS = [
     "~loss.negative_temperature",
     "~loss.logit_bias",
 ]
-
-
-def wait_until(condition, seconds=120):
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "waited in vain"
-        time.sleep(0.01)
 
 
 def test_a_run_leaves_a_record_that_its_files_bear_out(finished_run):
@@ -239,16 +230,6 @@ def test_a_held_out_part_of_the_train_split_is_scored_in_place_of_the_test_split
     assert all(row.tobytes() in rows for row in held_out)
 
 
-def test_a_sweep_goes_on_after_a_failed_run_and_ends_with_1(tmp_path, capsys):
-    sweep = ["-m", "seed=0,1", f"backbone.weights={Path('missing')},null", "epochs=1"]
-    assert train(tmp_path, *sweep) == 1
-    assert [read["status"] for read in map(json.loads, (p.read_text() for p in tmp_path.glob("*/record.json")))] == [
-        "finished",
-        "finished",
-    ]
-    assert "missing cannot be read" in capsys.readouterr().err
-
-
 def test_a_tracker_gets_every_epoch(tmp_path):
     assert train(tmp_path, "tracker=tensorboard", "epochs=2") == 0
     assert list(tmp_path.glob("*/tensorboard/events*"))
@@ -259,25 +240,6 @@ def test_every_experiment_runs(tmp_path):
     assert names
     for name in names:
         assert train(tmp_path / name, f"experiment={name}", "epochs=1") == 0
-
-
-def test_a_sweep_again_runs_only_what_is_not_finished(tmp_path):
-    assert train(tmp_path, "-m", "seed=0,1", "epochs=1") == 0
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*")}
-    assert len(before) > 2
-    assert train(tmp_path, "-m", "seed=0,1", "epochs=1") == 0
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*")} == before
-
-
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
-def test_a_signal_ends_a_whole_sweep(tmp_path, number, exit_code):
-    sweep = start(tmp_path, "-m", "seed=0,1", "epochs=300", "evaluate_every=300")
-    wait_until(lambda: list(tmp_path.glob("*/checkpoints/*.pt")))
-    sweep.send_signal(number)
-    _, said = sweep.communicate(timeout=120)
-    assert sweep.returncode == exit_code
-    assert "Traceback" not in said
-    assert read_record(tmp_path)["status"] == "stopped"  # the one run that was begun
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,14 @@ def read_result(runs_dir: Path) -> dict[str, Any]:
     names = ("status", "weights_sha256", "metrics", "best", "history")
     (metrics,) = runs_dir.glob("*/metrics.jsonl")
     return {name: record[name] for name in names} | {"metrics.jsonl": metrics.read_text()}
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    """Waits until a condition holds; fails when it takes too long."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.01)
 
 
 def is_saving(runs_dir: Path) -> bool:

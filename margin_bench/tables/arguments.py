@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from margin_bench.config import is_for_hydra
 from margin_bench.errors import ConfigError
 from margin_bench.tables.measure import Request
 from margin_bench.tables.narrow import key_of
@@ -85,13 +86,13 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
     return Arguments(
         names=[word for word in parsed.words if "=" not in word],
         request=Request(
-            words=tuple(word for word in words if not _is_for_hydra(word)),
+            words=tuple(word for word in words if not is_for_hydra(word)),
             seeds=_seeds(given["seeds"]) if "seeds" in given else None,
             precision=None if precision == "auto" else precision,
             rates=_rates(given["search.lr"]) if "search.lr" in given else (),
             options=tuple(options + ([f"runs_dir={runs_dir}"] if runs_dir != "runs" else [])),
         ),
-        hydra=[word for word in words if _is_for_hydra(word)],
+        hydra=[word for word in words if is_for_hydra(word)],
         runs_dir=Path(runs_dir),
         config_dir=parsed.config_dir,
         format=parsed.format,
@@ -99,10 +100,6 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
         plots=parsed.plots,
         dry_run=getattr(parsed, "dry_run", False),
     )
-
-
-def _is_for_hydra(word: str) -> bool:
-    return key_of(word).startswith(("hydra.", "hydra/"))
 
 
 def _seeds(text: str) -> tuple[int, ...]:
