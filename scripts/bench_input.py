@@ -1,18 +1,23 @@
 """Times image pipelines for training on real JPEG files, one process, one thread, from the file to the batch.
 
-python scripts/bench_input.py FOLDER          # any folder of JPEG files; its sub-folders count
+    taskset -c 3 env OMP_NUM_THREADS=1 python scripts/bench_input.py FOLDER       # JPEG files; sub-folders count
+
+Pipelines take turns batch by batch. A time is that of the processor, which other work on the machine disturbs less
+than that of the clock; a ratio is the median over batches of the ratio to the first pipeline on the same batch.
 """
 
 import argparse
+import itertools
 import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from timm.data import create_transform
 from timm.data.loader import fast_collate
@@ -21,14 +26,20 @@ from torch.utils.data import default_collate
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from margin_bench.data.fast import Fast
+from margin_bench.data.fast import Fast, resized
 from margin_bench.data.images import read_image
 from margin_bench.data.loading import IMAGENET_MEAN, IMAGENET_STD, sample_rng
-from margin_bench.data.transforms import Paper, draw_crop, lighting
+from margin_bench.data.transforms import Paper, draw_crop, lighting, test_side, train_crop
 
 SIZE, BATCH = 224, 32
+TEST_SIDE = test_side(SIZE)
 
-Pipeline = Callable[[list[tuple[int, Path]]], Any]  # numbered files to a batch
+Batch = Callable[[list[tuple[int, Path]]], Any]  # numbered files to a batch
+
+
+class Pipeline(NamedTuple):
+    train: Batch
+    test: Callable[[Path], Tensor]  # a file to the image that is scored, on the scale 0 to 255
 
 
 def ours(transform: Any) -> Pipeline:
@@ -37,12 +48,12 @@ def ours(transform: Any) -> Pipeline:
     def batch(files: list[tuple[int, Path]]) -> Tensor:
         return default_collate([transform(read(path, None), sample_rng(0, 0, number)) for number, path in files])
 
-    return batch
+    return Pipeline(batch, lambda path: grey_levels(transform(read(path, None), None)))
 
 
 def with_torchvision() -> Pipeline:
     """The paper's transforms with torchvision's own classes on Pillow images."""
-    transform = v1.Compose(
+    train = v1.Compose(
         [
             v1.RandomResizedCrop(SIZE),
             v1.RandomHorizontalFlip(),
@@ -52,12 +63,15 @@ def with_torchvision() -> Pipeline:
             v1.Normalize(IMAGENET_MEAN, IMAGENET_STD),
         ]
     )
-    return lambda files: default_collate([transform(Image.open(path).convert("RGB")) for _, path in files])
+    test = v1.Compose([v1.Resize(TEST_SIDE), v1.CenterCrop(SIZE), v1.PILToTensor()])
+    return Pipeline(
+        lambda files: default_collate([train(rgb(path)) for _, path in files]), lambda path: test(rgb(path))
+    )
 
 
 def with_torchvision_v2() -> Pipeline:
     """The same with its second version on bytes, without lighting, which needs floats."""
-    transform = v2.Compose(
+    train = v2.Compose(
         [
             v2.PILToTensor(),
             v2.RandomResizedCrop(SIZE, antialias=True),
@@ -65,58 +79,70 @@ def with_torchvision_v2() -> Pipeline:
             v2.ColorJitter(0.4, 0.4, 0.4),
         ]
     )
-    return lambda files: default_collate([transform(Image.open(path).convert("RGB")) for _, path in files])
+    test = v2.Compose([v2.PILToTensor(), v2.Resize(TEST_SIDE, antialias=True), v2.CenterCrop(SIZE)])
+    return Pipeline(
+        lambda files: default_collate([train(rgb(path)) for _, path in files]), lambda path: test(rgb(path))
+    )
 
 
 def with_timm() -> Pipeline:
     """timm's training transform and collation, to bytes; without lighting, which it does not have."""
-    transform = create_transform(
-        SIZE, is_training=True, color_jitter=0.4, interpolation="bilinear", use_prefetcher=True
+    options: dict[str, Any] = {"interpolation": "bilinear", "use_prefetcher": True}
+    train = create_transform(SIZE, is_training=True, color_jitter=0.4, **options)
+    test = create_transform(SIZE, crop_pct=SIZE / TEST_SIDE, **options)
+    return Pipeline(
+        lambda files: fast_collate([(train(rgb(path)), 0) for _, path in files]),
+        lambda path: torch.as_tensor(test(rgb(path))),
     )
-    return lambda files: fast_collate([(transform(Image.open(path).convert("RGB")), 0) for _, path in files])
 
 
-def images_per_second(pipelines: dict[str, Pipeline], files: list[Path], seconds: float) -> dict[str, float]:
-    """The best of each pipeline's batches, which take turns so that all meet the same load."""
+def rgb(path: Path) -> Image.Image:
+    return Image.open(path).convert("RGB")
+
+
+def grey_levels(image: Tensor) -> Tensor:
+    """What a transform of ours gives, on the scale 0 to 255."""
+    if image.dtype == torch.uint8:
+        return image
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return 255 * (image * std + mean)
+
+
+def seconds_per_image(
+    pipelines: dict[str, Pipeline], files: list[Path], repeats: int
+) -> dict[str, NDArray[np.float64]]:
+    """Of each pipeline the times (repeats, batches)."""
     numbered = list(enumerate(files))
     batches = [numbered[start : start + BATCH] for start in range(0, len(files) - BATCH + 1, BATCH)]
-    best: dict[str, list[float]] = {name: [np.inf] * len(batches) for name in pipelines}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for index, batch in enumerate(batches):
-            for name, pipeline in pipelines.items():
-                start = time.perf_counter()
-                pipeline(batch)
-                best[name][index] = min(best[name][index], time.perf_counter() - start)
-    return {name: BATCH * len(batches) / sum(times) for name, times in best.items()}
+    times = {name: np.zeros((repeats, len(batches))) for name in pipelines}
+    for repeat, (index, batch) in itertools.product(range(repeats), enumerate(batches)):
+        for name, pipeline in pipelines.items():
+            start = time.process_time()
+            pipeline.train(batch)
+            times[name][repeat, index] = (time.process_time() - start) / BATCH
+    return times
 
 
-def differences(files: list[Path]) -> tuple[float, float]:
-    """Mean difference in grey levels of the fast crops, and of the whole fast transform, from the paper's."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+def train_differences(files: list[Path]) -> tuple[float, float]:
+    """Mean difference from the paper's, in grey levels, of the fast crops and of the whole fast transform."""
+    fast, paper = Fast(SIZE, None), Paper(SIZE)
     crops, wholes = [], []
     for number, path in enumerate(files):
-        fast, paper = Fast(SIZE, None), Paper(SIZE)
-        image, array = read_image(path), fast.read(path, None)
+        image, pixels = read_image(path), fast.read(path, None)
         left, top, right, bottom = draw_crop(image.width, image.height, sample_rng(0, 0, number))
-        crop = image.crop((left, top, right, bottom)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-        resized = torch.nn.functional.interpolate(
-            torch.from_numpy(array[top:bottom, left:right].copy()).permute(2, 0, 1).unsqueeze(0),
-            (SIZE, SIZE),
-            mode="bilinear",
-            antialias=True,
-        )[0]
-        crops.append((resized.float() - torch.from_numpy(np.array(crop)).permute(2, 0, 1)).abs().mean().item())
-        theirs = 255 * (paper(image, sample_rng(0, 0, number)) * std + mean)
-        wholes.append((fast(array, sample_rng(0, 0, number)) - theirs).abs().mean().item())
+        ours = resized(pixels[top:bottom, left:right], SIZE, SIZE).permute(1, 2, 0).numpy()
+        theirs = np.asarray(train_crop(image, SIZE, sample_rng(0, 0, number)))
+        crops.append(np.abs(ours.astype(float) - theirs).mean())
+        whole, expected = fast(pixels, sample_rng(0, 0, number)), paper(image, sample_rng(0, 0, number))
+        wholes.append((whole - grey_levels(expected)).abs().mean().item())
     return float(np.mean(crops)), float(np.mean(wholes))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", type=int, default=96, help="files to use (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60, help="for all together (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=224, help="files to use at most (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=8, help="rounds over all files (default: %(default)s)")
     arguments = parser.parse_args()
     files = sorted(arguments.folder.rglob("*.jpg"))[: arguments.images]
     if len(files) < BATCH:
@@ -130,17 +156,21 @@ def main() -> None:
             "timm": with_timm(),
             "transforms=paper": ours(Paper(SIZE)),
             "transforms=fast": ours(Fast(SIZE, None)),
-            "transforms=fast, cache_side=256": ours(Fast(SIZE, 256)),
+            "transforms=fast, cache_side=256": ours(Fast(SIZE, TEST_SIDE)),
         }
-        for pipeline in pipelines.values():
-            pipeline(list(enumerate(files)))  # warm, and the cache filled
-        rates = images_per_second(pipelines, files, arguments.seconds)
-    first = next(iter(rates.values()))
-    print(f"{'pipeline':<34}{'images/s':>10}{'ratio':>8}")
-    for name, rate in rates.items():
-        print(f"{name:<34}{rate:>10.0f}{rate / first:>8.2f}")
-    crop, whole = differences(files)
-    print(f"mean difference of fast from paper, grey levels: crop and resize {crop:.3f}, with colours {whole:.2f}")
+        seconds_per_image(pipelines, files, 1)  # warm, and the cache filled
+        times = seconds_per_image(pipelines, files, arguments.repeats)
+        tests = {name: [pipeline.test(path).float() for path in files] for name, pipeline in pipelines.items()}
+    first = next(iter(pipelines))
+    print(f"{'pipeline':<34}{'images/s':>10}{'ratio':>8}{'quartiles':>14}{'test image':>12}")
+    for name, seconds in times.items():
+        low, ratio, high = np.quantile(times[first] / seconds, [0.25, 0.5, 0.75])
+        difference = np.mean([(a - b).abs().mean().item() for a, b in zip(tests[name], tests[first], strict=True)])
+        rate = 1 / np.median(seconds)
+        print(f"{name:<34}{rate:>10.0f}{ratio:>8.2f}{low:>8.2f}{high:>6.2f}{difference:>12.3f}")
+    crop, whole = train_differences(files)
+    print("test image: mean difference from the first pipeline, in grey levels")
+    print(f"training images of fast differ from those of paper by {crop:.3f}, with the colours by {whole:.2f}")
 
 
 if __name__ == "__main__":

@@ -67,8 +67,13 @@ def test_crop(image: Image.Image, size: int) -> Image.Image:
 
 def test_size(width: int, height: int, size: int) -> tuple[int, int]:
     """Width and height of an image from which a test crop of `size` is cut."""
-    short = round(size * TEST_RESIZE)
+    short = test_side(size)
     return (short * width // height, short) if width > height else (short, short * height // width)
+
+
+def test_side(size: int) -> int:
+    """The short side of an image from which a test crop of `size` is cut."""
+    return round(size * TEST_RESIZE)
 
 
 def train_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:

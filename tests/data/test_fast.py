@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
-from tiny_run import read_record
 
 from margin_bench.build import build
-from margin_bench.cli import main
 from margin_bench.data import fast, transforms
 from margin_bench.data.fast import Fast
 from margin_bench.data.images import read_image
 from margin_bench.data.loading import normalise
 from margin_bench.data.transforms import Paper
-from margin_bench.errors import DataError
+from margin_bench.errors import ConfigError, DataError
 
 SIZES = [(640, 480), (200, 301), (64, 64), (33, 20)]
 SUBSAMPLING = {"4:4:4": 0, "4:2:0": 2}
@@ -58,7 +56,7 @@ def test_the_test_transform_differs_by_rounding(size):
 def test_the_training_transform_crops_as_the_papers_does(size, seed):
     image = photo(*size)
     left, top, right, bottom = transforms.draw_crop(*size, np.random.default_rng(seed))
-    ours = fast._resized(np.array(image)[top:bottom, left:right], 56, 56)
+    ours = fast.resized(np.array(image)[top:bottom, left:right], 56, 56)
     theirs = transforms.train_crop(image, 56, np.random.default_rng(seed))
     difference = np.abs(ours.permute(1, 2, 0).numpy().astype(int) - np.array(theirs))
     assert difference.max() <= 1
@@ -66,12 +64,27 @@ def test_the_training_transform_crops_as_the_papers_does(size, seed):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_colours_change_as_the_papers_do_where_nothing_is_clipped(seed):
-    image = (np.array(photo(80, 60)) // 4 + 80).astype(np.uint8)
+def test_colours_change_as_pillow_changes_them(seed):
+    """Also where they are clipped; the order of a sum may round one pixel in a million to the other side."""
+    image = photo(320, 200).point(lambda value: 2 * value - 128)
+    ours = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float()
+    for name, factor in transforms.draw_jitter(np.random.default_rng(seed)):
+        fast.change_colours(ours, name, factor)
+    theirs = np.array(transforms.jitter_colours(image, np.random.default_rng(seed))).transpose(2, 0, 1)
+    difference = np.abs(ours.numpy() - theirs)
+    assert difference.max() <= 1
+    assert difference.sum() <= 10
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_whole_training_transform_differs_by_rounding_and_where_lighting_is_clipped(seed):
+    """A level of the resizing may grow by 1.4 and one level of rounding in each of three changes, to 7.1 levels."""
+    image = np.array(photo(80, 60))
     ours = Fast(56, None)(image, np.random.default_rng(seed)).float()
     theirs = grey_levels(Paper(56)(image, np.random.default_rng(seed)))
-    inside = (theirs > 0) & (theirs < 255)
-    assert (ours - theirs)[inside].abs().mean() < 1
+    difference = (ours - theirs.clamp(0, 255)).abs()
+    assert difference.max() <= 7.1 + 0.5
+    assert difference.mean() < 0.5
 
 
 def test_the_same_generator_gives_the_same_bits_and_both_use_up_the_same_numbers():
@@ -93,7 +106,7 @@ def test_a_box_cuts_the_image(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cmyk", "alpha", "16 bits"])
-@pytest.mark.parametrize("cache_side", [None, 16])
+@pytest.mark.parametrize("cache_side", [None, 37])
 def test_odd_images_are_read_as_by_the_other_reader(tmp_path, monkeypatch, name, cache_side):
     monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
     path = tmp_path / "odd.jpg"
@@ -111,7 +124,7 @@ def test_grey_becomes_colour(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "web page", "truncated", "bomb"])
-@pytest.mark.parametrize("cache_side", [None, 16])
+@pytest.mark.parametrize("cache_side", [None, 37])
 def test_a_broken_image_has_the_same_error(tmp_path, monkeypatch, name, cache_side):
     monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
     path = tmp_path / "broken.jpg"
@@ -138,7 +151,7 @@ def cached(tmp_path, monkeypatch):
     monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
     path = tmp_path / "photo.jpg"
     photo(80, 60).save(path)
-    return path, Fast(32, 30).read
+    return path, Fast(24, 30).read
 
 
 def copies(tmp_path: Path) -> list[Path]:
@@ -174,17 +187,22 @@ def test_a_torn_copy_is_made_again(tmp_path, cached, share):
     np.testing.assert_array_equal(read(path, None), first)
 
 
-@pytest.mark.parametrize("name", ["paper", "fast"])
-def test_the_number_of_workers_changes_no_bit_of_a_run(tmp_path, name, monkeypatch):
-    written = made.voc2007(tmp_path / "data", num_samples=32)
-    sizes = ["epochs=2", "batch_size=16", "bucket_size=16", "microbatch_size=8", "transforms.image_size=32"]
-    backbone = ["backbone=timm", "backbone.name=test_resnet", "backbone.pretrained=false", f"transforms={name}"]
-    weights = set()
-    for workers in (0, 1, 2):
-        runs = tmp_path / f"runs{workers}"
-        assert main(["train", *written.overrides, *sizes, *backbone, f"workers={workers}", f"runs_dir={runs}"]) == 0
-        weights.add(read_record(runs)["weights_sha256"])
-    assert len(weights) == 1
+def test_a_copy_that_cannot_be_written_is_an_error_of_the_data(tmp_path, cached, monkeypatch):
+    path, read = cached
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="MARGIN_BENCH_DATA") as refused:
+        read(path, None)
+    assert len(str(refused.value).splitlines()) <= 3
+
+
+@pytest.mark.parametrize("side", [31, "none", True, 40.5])
+def test_copies_smaller_than_the_test_needs_are_refused(side):
+    """28 pixels are cut from an image of 28 * 256 / 224 = 32."""
+    config = {"_target_": "margin_bench.data.fast.Fast", "image_size": 28}
+    assert build(config, cache_side=32)
+    with pytest.raises(ConfigError, match="expected 32 or more pixels"):
+        build(config, cache_side=side)
 
 
 def test_the_config_builds_the_transform():
