@@ -1,12 +1,16 @@
 """Downloads from a server on this machine that does what servers do."""
 
 import hashlib
+import shutil
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import made
 import pytest
 
+from margin_bench.cli import main
 from margin_bench.data import download as module
 from margin_bench.data.download import download
 from margin_bench.data.prepare import fetch
@@ -145,3 +149,24 @@ def test_what_was_fetched_is_not_fetched_again(server, tmp_path):
     fetch(files, tmp_path)
     assert (tmp_path / "sub" / "file.bin").read_bytes() == CONTENT
     assert len(server.ranges) == 1
+
+
+def test_the_command_fetches_unpacks_and_indexes(server, tmp_path, capsys):
+    made.voc2007(tmp_path / "official")
+    archive = shutil.make_archive(str(tmp_path / "kit"), "zip", tmp_path / "official")
+    server.content = Path(archive).read_bytes()
+    url = server.url.replace("file.bin", "kit.zip")
+    (tmp_path / "configs" / "dataset").mkdir(parents=True)
+    (tmp_path / "configs" / "dataset" / "mine.yaml").write_text(
+        f"name: mine\n_target_: margin_bench.data.voc.load\nroot: {tmp_path}/root\nyear: 2007\n"
+        "difficult: unlabeled\nkeep_empty: false\n"
+        f"about:\n  files: [{{url: '{url}', checksum: null, unpack_to: .}}]\n"
+    )
+    command = ["data", "prepare", "mine", "--config-dir", str(tmp_path / "configs")]
+    for _ in range(2):
+        assert main(command) == 0
+        said = capsys.readouterr()
+        assert "train: 30 samples of 20 classes, indexed" in said.out
+    assert "kit.zip is there already" in said.err
+    assert len(server.ranges) == 1
+    assert not (tmp_path / "root" / ".downloads" / "kit.zip").exists()
