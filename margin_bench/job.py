@@ -14,7 +14,6 @@ from margin_bench.config import TrainConfig, register_resolvers, typed
 from margin_bench.errors import MarginBenchError, StoppedError
 from margin_bench.exits import tell
 from margin_bench.identity import run_id
-from margin_bench.precision import resolve_precision
 from margin_bench.record import FAILED, FINISHED, read_record
 from margin_bench.signals import EXIT_CODES
 from margin_bench.summary import print_result
@@ -87,6 +86,8 @@ def outcome_of(command: str, jobs: Sequence[Sequence[str]], config: DictConfig) 
 
 def _named(config: DictConfig) -> tuple[TrainConfig, Path]:
     """The configuration of a run, and the directory that it has by that."""
+    from margin_bench.precision import resolve_precision  # it asks torch, which completion and `--cfg` do not wait for
+
     checked: TrainConfig = typed("train", config)
     checked.precision = resolve_precision(checked.precision)
     return checked, Path(checked.runs_dir) / run_id(checked)

@@ -103,13 +103,13 @@ def test_two_at_once_execute_each_run_once(tmp_path, config_dir):
     assert "missing" not in table(tmp_path)
 
 
-def test_runs_that_fail_are_told_at_the_end_with_their_records(tmp_path, config_dir, capsys):
+def test_runs_that_fail_are_told_at_the_end_with_their_logs(tmp_path, config_dir, capsys):
     words = ["optim.head_lr=1e30", "optim.backbone_lr=1e30", "precision=fp32"]
     assert main(command(tmp_path, config_dir, *words)) == 1
     error = capsys.readouterr().err
     assert "2 runs are missing" in error
     for run_id in starts(tmp_path):
-        assert f"{tmp_path}/runs/{run_id}/record.json" in error
+        assert f"see {tmp_path}/runs/{run_id}/log.txt" in error
     assert "is failed, not finished" in table(tmp_path)
 
 

@@ -104,8 +104,8 @@ def test_a_finished_run_is_scored_again_in_several_ways_by_one_sweep(finished_ru
     monkeypatch.chdir(tmp_path)
     assert main(["evaluate", "-m", f"run={finished_run}", "split=test,train"]) == 0
     said = capsys.readouterr().out
-    assert f"(test split, last epoch of {finished_run})" in said
-    assert f"(train split, last epoch of {finished_run})" in said
+    assert f"saved scores of the test split, last epoch of {finished_run}" in said
+    assert f"train split, last epoch of {finished_run}" in said
     assert {path.name for path in tmp_path.iterdir()} <= {"runs"}
 
 
