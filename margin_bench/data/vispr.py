@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -70,9 +71,17 @@ def read_annotations(files: Sequence[Path], class_names: Sequence[str] | None) -
         labels_of[f"{file.parent.name}/{name}"] = known
     if class_names is None:
         found = {label for labels in labels_of.values() for label in labels}
-        class_names = sorted(found, key=lambda label: (int(label[1:].partition("_")[0]), label))
+        class_names = sorted(found, key=lambda label: (_number(label), label))
+        for one, other in pairwise(class_names):
+            if _number(one) == _number(other):
+                faults.append(f"the labels {one} and {other} have one number: one of them is misspelled")
     column_of = {label: column for column, label in enumerate(class_names)}
     targets = np.full((len(labels_of), len(class_names)), NEGATIVE, np.int8)
     for row, labels in enumerate(labels_of.values()):
         targets[row, [column_of[label] for label in labels]] = POSITIVE
     return Annotations(list(labels_of), targets, tuple(class_names), faults=tuple(faults))
+
+
+def _number(label: str) -> int:
+    """The number of a label `a<number>_<name>`."""
+    return int(label[1:].partition("_")[0])

@@ -70,8 +70,10 @@ def read_annotations(files: list[Path], folder: str, difficult: int) -> Annotati
     columns = [_read_list(file, meaning, faults) for file in files]
     names = list(columns[0])
     for file, column in zip(files[1:], columns[1:], strict=True):
-        faults += [f"{file.name} lists {name}, and {files[0].name} does not" for name in column.keys() - columns[0]]
-        faults += [f"{file.name} does not list {name}" for name in columns[0].keys() - column]
+        faults += [
+            f"{file.name} lists {name}, and {files[0].name} does not" for name in sorted(column.keys() - columns[0])
+        ]
+        faults += [f"{file.name} does not list {name}" for name in sorted(columns[0].keys() - column)]
     values = [[column.get(name, UNLABELED) for column in columns] for name in names]
     return Annotations(
         [f"{folder}/JPEGImages/{name}.jpg" for name in names],

@@ -78,6 +78,7 @@ def read_annotations(file: Path) -> Annotations:
 
 
 def _fault(attributes: Any, box: Any, num_classes: int) -> str | None:
-    if len(attributes) != num_classes or not set(attributes) <= {1, -1, 0}:
+    is_list = isinstance(attributes, list) and len(attributes) == num_classes
+    if not is_list or any(value not in (1, -1, 0) for value in attributes):
         return f"expected {num_classes} attributes of 1, -1 or 0, found {attributes}"
     return box_fault(box)

@@ -43,6 +43,8 @@ def test_annotations_may_lie_where_others_put_them(written, folder):
     [
         ({"attribute": [1, -1]}, "expected 3 attributes of 1, -1 or 0, found [1, -1]"),
         ({"attribute": [1, -1, 2]}, "expected 3 attributes of 1, -1 or 0, found [1, -1, 2]"),
+        ({"attribute": None}, "expected 3 attributes of 1, -1 or 0, found None"),
+        ({"attribute": [[1], 0, 0]}, "expected 3 attributes of 1, -1 or 0, found [[1], 0, 0]"),
         ({"bbox": [0, 0, 0, 5]}, "has no area"),
         ({"bbox": [-9, 0, 5, 5]}, "lies outside of the image"),
         ({"bbox": [0, 0, float("nan"), 5]}, "expected a box of four numbers"),
