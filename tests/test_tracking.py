@@ -13,7 +13,7 @@ import wandb
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from margin_bench import tracking
-from margin_bench.tracking import Progress, Tracker, make_tracker, say, write_history
+from margin_bench.tracking import Progress, Tracker, make_tracker, say, write_history, write_log
 
 
 class Clock:
@@ -101,7 +101,8 @@ say("done", opened)
 def test_away_from_a_terminal_an_epoch_is_one_line(clock: Clock) -> None:
     """Two epochs of 2 steps in 4 s each: 2 x 100 images in 4 s; after the first epoch 4 s are left."""
     stream = io.StringIO()
-    progress = Progress(2, 2, stream)
+    logged: list[str] = []
+    progress = Progress(2, 2, stream, log=logged.append)
     for _ in range(2):
         progress.start_epoch()
         for loss in (1.0, 0.5):
@@ -112,6 +113,17 @@ def test_away_from_a_terminal_an_epoch_is_one_line(clock: Clock) -> None:
         "epoch 1/2  loss 0.5000  learning rate 0.01  50 images/s  00:04 left",
         "epoch 2/2  loss 0.5000  learning rate 0.01  50 images/s  00:00 left",
     ]
+    assert logged == stream.getvalue().splitlines()
+
+
+def test_a_log_keeps_what_earlier_starts_said_and_is_no_reason_to_fail(tmp_path: Path) -> None:
+    write_log(tmp_path, "first start")
+    write_log(tmp_path, "second start")
+    assert [line.partition(" ")[2] for line in (tmp_path / "log.txt").read_text().splitlines()] == [
+        "first start",
+        "second start",
+    ]
+    write_log(tmp_path / "missing", "nowhere to write it")
 
 
 def test_an_evaluation_slows_no_image_down_but_counts_in_the_time_left(clock: Clock) -> None:
