@@ -99,8 +99,8 @@ def load(
     for path in files:
         if not path.is_file():
             raise DataError(f"{path} is no file.\nGive the table as dataset.file=FILE (and dataset.test_file=FILE).")
-    formats = [path.suffix for path in files]
-    options = {"format": "table", "formats": formats, "split": split, "columns": vars(columns)}
+    names = [path.name for path in files]
+    options = {"format": "table", "files": names, "split": split, "columns": vars(columns)}
     annotations = indexed(files, partial(read_annotations, files, columns, split), options)
     return to_split(annotations, Path(root) if root else files[0].parent, keep_empty=keep_empty)
 
@@ -169,6 +169,8 @@ class _Table:
         if twice:
             raise DataError(f"{self.file} has the column {twice[0]} twice.\nRename one of them.")
         keys = columns.keys()
+        if not columns.labels:
+            keys = dict.fromkeys(columns.classes or (), "classes") | keys
         for name in sorted(keys.keys() - set(self.header)):
             second = ", or a second table as dataset.test_file=FILE" if keys[name] == "split_column" else ""
             raise DataError(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,11 +38,11 @@ def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) ->
         name: [file for folder in folders for file in sorted((root / folder).glob("*.json"))]
         for name, folders in FOLDERS_OF_SPLIT.items()
     }
-    train = indexed(files["train"], partial(read_annotations, files["train"], None), {"format": "vispr"})
+    train = indexed(files["train"], partial(read_annotations, files["train"], None), _options(files["train"]))
     if split == "train":
         return to_split(train, root, keep_empty=keep_empty)
     parse = partial(read_annotations, files["test"], train.class_names)
-    test = indexed(files["test"], parse, {"format": "vispr", "classes": train.class_names})
+    test = indexed(files["test"], parse, {**_options(files["test"]), "classes": train.class_names})
     return to_split(test, root, keep_empty=keep_empty)
 
 
@@ -80,6 +80,11 @@ def read_annotations(files: Sequence[Path], class_names: Sequence[str] | None) -
     for row, labels in enumerate(labels_of.values()):
         targets[row, [column_of[label] for label in labels]] = POSITIVE
     return Annotations(list(labels_of), targets, tuple(class_names), faults=tuple(faults))
+
+
+def _options(files: Sequence[Path]) -> dict[str, Any]:
+    """What a result depends on besides the content of the files: their names, which are those of the images."""
+    return {"format": "vispr", "files": [f"{file.parent.name}/{file.name}" for file in files]}
 
 
 def _number(label: str) -> int:
