@@ -77,8 +77,8 @@ def _list(config_dir: str | None) -> None:
         state = "of your own" if root is None else f"{'there' if _has_files(Path(root)) else 'not there'}: {root}"
         print(f"{name:<14}{state}")
         for key in ("licence", "source"):
-            if dataset.get("about"):
-                print(f"{'':<14}{key}: {dataset.about[key]}")
+            if value := (dataset.get("about") or {}).get(key):
+                print(f"{'':<14}{key}: {value}")
     print("\n`margin-bench data prepare NAME` fetches one. Elsewhere: dataset.root=DIR, or $MARGIN_BENCH_DATA for all.")
 
 

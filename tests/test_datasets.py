@@ -107,6 +107,15 @@ def test_an_image_that_train_and_test_share_is_a_fault(tmp_path, capsys):
     assert (exit_code, report["faults"]) == (3, [f"train and test share an image: {train} and {test}"])
 
 
+def test_a_link_out_of_the_data_set_is_a_fault_and_is_not_read(tmp_path, capsys):
+    written = made.voc2007(tmp_path / "data")
+    image = first_image(written, "JPEGImages")
+    image.rename(tmp_path / "elsewhere.jpg")
+    image.symlink_to(tmp_path / "elsewhere.jpg")
+    exit_code, report = check(written.overrides, capsys)
+    assert (exit_code, report["faults"]) == (3, [f"train: {image} is a link out of the data set"])
+
+
 def test_grey_and_rotated_images_are_no_faults(tmp_path, capsys):
     written = made.voc2007(tmp_path)
     buffer = io.BytesIO()

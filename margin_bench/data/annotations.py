@@ -87,14 +87,22 @@ def indexed(files: Sequence[Path], parse: Callable[[], Annotations], options: Ma
             key = hashlib.sha256(json.dumps([content, dict(options), _source_digest()]).encode()).hexdigest()
             held.enter_context(FileLock(folder / f"{key}.lock"))
         except (OSError, CheckpointError):
-            return parse()
+            return _parsed(files, parse)
         path = folder / f"{key}.index"
         annotations = _read(path)
         if annotations is None:
-            annotations = parse()
+            annotations = _parsed(files, parse)
             with contextlib.suppress(CheckpointError):
                 write_atomic(path, _packed(annotations))
     return annotations
+
+
+def _parsed(files: Sequence[Path], parse: Callable[[], Annotations]) -> Annotations:
+    try:
+        return parse()
+    except (OSError, OverflowError, RecursionError) as error:
+        beside = " and those beside it" if len(files) > 1 else ""
+        raise DataError(f"{files[0]}{beside} cannot be read: {type(error).__name__}: {error}.") from error
 
 
 def cache_dir() -> Path:

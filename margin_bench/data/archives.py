@@ -56,7 +56,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 
 def _check_name(archive: Path, name: str, is_link: bool) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or is_link:
+    if path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts) or is_link:
         raise DataError(
             f"{archive} is not unpacked: {name} is {'a link' if is_link else 'outside of the folder'}.\n"
             "Get it from its official source."

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from margin_bench.data.files import leading_out
 from margin_bench.data.images import read_image
-from margin_bench.data.split import Split
+from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import DataError
 from margin_bench.targets import UNLABELED, positives
 
@@ -104,8 +105,11 @@ def _examine_images(split: Split, workers: int, name: str) -> tuple[dict[str, li
     rows_of: dict[Path, list[int]] = defaultdict(list)
     for row, path in enumerate(split.images):
         rows_of[path].append(row)
+    outside = leading_out(split.images) if isinstance(split.images, ImageFiles) else set()
+    for path in outside:
+        del rows_of[path]
     jobs = [(path, None if split.boxes is None else split.boxes[rows]) for path, rows in rows_of.items()]
-    faults: list[str] = []
+    faults = [f"{name}: {path} is a link out of the data set" for path in sorted(outside)]
     progress = tqdm(_examine_files(jobs, workers), desc=f"{name} images", total=len(jobs), unit="", disable=None)
     for seen, rows in zip(progress, rows_of.values(), strict=True):
         faults += [f"{name}: {fault}" for fault in seen.faults]

@@ -34,7 +34,7 @@ def download(url: str, path: Path, checksum: str | None) -> None:
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         _fetch_all(url, part)
-        _check(part, checksum, url)
+        check_content(part, checksum, url)
         part.replace(path)
         _version_file(part).unlink(missing_ok=True)
     except OSError as error:
@@ -75,6 +75,7 @@ def _fetch(url: str, part: Path) -> None:
     with response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             done = 0
+            part.unlink(missing_ok=True)  # parts of two versions must never be taken for one
         _version_file(part).write_text(response.headers["ETag"] or response.headers["Last-Modified"] or "")
         length = response.headers["Content-Length"]
         total = done + int(length) if length else None
@@ -97,15 +98,20 @@ def _version_file(part: Path) -> Path:
     return part.with_name(f"{part.name}.version")
 
 
-def _check(part: Path, checksum: str | None, url: str) -> None:
+def check_content(path: Path, checksum: str | None, source: str) -> None:
+    """Expects the published checksum, if there is one; deletes what has another.
+
+    Raises:
+        DataError: it is another.
+    """
     if checksum is None:
         return
     algorithm, _, expected = checksum.partition(":")
-    with part.open("rb") as file:
+    with path.open("rb") as file:
         found = hashlib.file_digest(file, algorithm).hexdigest()
     if found != expected:
-        part.unlink()
+        path.unlink()
         raise DataError(
-            f"{url}: expected the {algorithm} {expected}, got {found}. What came is deleted.\n"
+            f"{source}: expected the {algorithm} {expected}, got {found}. What came is deleted.\n"
             "Give the same command again; if it stays so, the file is not the published one."
         )

@@ -36,13 +36,21 @@ def check_image_files(images: ImageFiles) -> None:
             f"Expected each image of the annotations in {images.root},\n"
             f"{len(missing)} of {len(names)} are missing: {', '.join(missing[:3])}{', ...' * (len(missing) > 3)}."
         )
+    for file in sorted(leading_out(images)):
+        raise DataError(
+            f"{file} is a link to {file.resolve()},\nout of dataset.root={images.root}. Use the file itself."
+        )
+
+
+def leading_out(images: ImageFiles) -> set[Path]:
+    """The files that links take out of the root: links themselves, or in a folder that is one."""
     root = images.root.resolve()
-    linked = [*folders, *{name for name in names if is_link[name]}]
-    for file in (images.root / name for name in linked):
-        if not file.resolve().is_relative_to(root):
-            raise DataError(
-                f"{file} is a link to {file.resolve()},\nout of dataset.root={images.root}. Use the file itself."
-            )
+    names = {os.fsdecode(name) for name in images.names}
+    folders = {name.rpartition("/")[0] for name in names}
+    outside = {folder for folder in folders if not (images.root / folder).resolve().is_relative_to(root)}
+    links = {name for folder in folders for name, is_link in _entries(images.root, folder).items() if is_link}
+    bad = {name for name in names & links if not (images.root / name).resolve().is_relative_to(root)}
+    return {images.root / name for name in names if name in bad or name.rpartition("/")[0] in outside}
 
 
 def _entries(root: Path, folder: str) -> dict[str, bool]:

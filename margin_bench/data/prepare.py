@@ -1,5 +1,6 @@
 """Fetches the files of a data set, and unpacks them."""
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -7,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from margin_bench.data.archives import is_archive, unpack
-from margin_bench.data.download import download
+from margin_bench.data.download import check_content, download
 from margin_bench.files import write_atomic
 
 DOWNLOADS = ".downloads"  # in the data set's folder: what has come so far, and a mark for each file that is done
@@ -26,18 +27,20 @@ def fetch(files: Sequence[Mapping[str, Any]], root: Path) -> None:
         name = PurePosixPath(urlsplit(file["url"]).path).name
         mark = root / DOWNLOADS / f"{name}.done"
         if mark.exists():
-            print(f"{name} is there already", file=sys.stderr)
+            print(f"{name} is there already; delete {mark} to fetch it again", file=sys.stderr)
             continue
         path = root / DOWNLOADS / name
-        if not path.exists():
+        if path.exists():
+            check_content(path, file["checksum"], str(path))
+        else:
             download(file["url"], path, file["checksum"])
         if file["checksum"] is None:
             print(f"{name}: no checksum is published, only its length was checked", file=sys.stderr)
         folder = root / file["unpack_to"]
         if is_archive(name):
             unpack(path, folder)
-            path.unlink()
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            path.replace(folder / name)
+            shutil.copyfile(path, folder / name)
         write_atomic(mark, b"")
+        path.unlink()

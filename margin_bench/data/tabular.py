@@ -21,7 +21,7 @@ from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 DELIMITERS = (",", "\t", ";")
 SEPARATORS = ("|", ";", ",")  # that a column of class names may have in the place of the one that is expected
 LABELS = {"1": POSITIVE, "0": NEGATIVE, "-1": UNLABELED, "1.0": POSITIVE, "0.0": NEGATIVE, "-1.0": UNLABELED}
-LABELS_OF_NUMBERS = {1: POSITIVE, 0: NEGATIVE, -1: UNLABELED}
+LABELS_OF_NUMBERS: dict[float, int] = {1: POSITIVE, 0: NEGATIVE, -1: UNLABELED}
 BOX_SIDES = ("left", "top", "right", "bottom")
 LEFT_OUT = ("val", "valid", "validation", "dev")  # what the split column may say besides train and test
 
@@ -93,7 +93,7 @@ def load(
         separator,
         None if test_file else split_column,
         tuple(boxes) if boxes else None,
-        tuple(classes) if classes else None,
+        tuple(map(str, classes)) if classes else None,
     )
     files = [Path(each) for each in (file, test_file) if each]
     for path in files:
@@ -125,7 +125,7 @@ def read_annotations(files: Sequence[Path], columns: Columns, split: str) -> Ann
         elif kind not in ("train", "test", *LEFT_OUT) and split == "train":
             reader.fault(number, f"{columns.split} is {kind or 'empty'}; expected train or test")
     if not reader.names and not reader.faults:
-        raise DataError(f"{table.file} has no row of the {split} split.\nThe column {columns.split} tells them apart.")
+        raise DataError(f"{table.file} has no row of the {split} split.\nCheck the table, and dataset.split_column.")
     return reader.annotations()
 
 
@@ -245,11 +245,12 @@ class _RowReader:
 
 
 def _label(cell: Any, name: str) -> int:
-    label = LABELS.get(cell) if isinstance(cell, str) else None
+    label = LABELS.get(cell.strip()) if isinstance(cell, str) else None
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        label = LABELS_OF_NUMBERS.get(cell)
     if label is None:
-        label = LABELS.get(cell.strip()) if isinstance(cell, str) else LABELS_OF_NUMBERS.get(cell)
-    if label is None or isinstance(cell, bool):
-        raise ValueError(f"{name} is {cell or 'empty'}; expected 1 (positive), 0 (negative) or -1 (unlabeled)")
+        found = "empty" if cell in ("", None) else cell
+        raise ValueError(f"{name} is {found}; expected 1 (positive), 0 (negative) or -1 (unlabeled)")
     return label
 
 
@@ -304,7 +305,7 @@ def _read_delimited(file: Path, image: str) -> Iterator[tuple[int, Row]]:
 
 def _read_json_lines(file: Path, image: str) -> Iterator[tuple[int, Row]]:
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):

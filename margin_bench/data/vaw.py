@@ -61,12 +61,12 @@ def read_annotations(files: Sequence[Path], classes_file: Path) -> Annotations:
         column_of = {name: column for column, name in enumerate(class_names)}
         objects = [each for file in files for each in json.loads(file.read_bytes())]
         checked = [(each, _fault(each, column_of)) for each in objects]
+        counts = Counter(each["instance_id"] for each in objects)
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise DataError(
             f"Expected VAW's objects in {', '.join(file.name for file in files)}, and the classes in {classes_file},\n"
             f"reading them failed ({type(error).__name__}: {error})."
         ) from None
-    counts = Counter(each["instance_id"] for each in objects)
     faults = [f"instance {each['instance_id']}: {fault}" for each, fault in checked if fault]
     faults += [f"instance {instance_id} stands {count} times" for instance_id, count in counts.items() if count > 1]
     good = [each for each, fault in checked if not fault and counts[each["instance_id"]] == 1]

@@ -103,6 +103,11 @@ def test_an_archive_that_the_disk_has_no_room_for_is_refused(tmp_path, monkeypat
         unpack(write_zip(tmp_path / "a.zip", {"a.txt": b"abc"}), tmp_path / "root")
 
 
+def test_a_zip_that_names_its_own_folder_is_fine(tmp_path):
+    unpack(write_zip(tmp_path / "a.zip", {"./": b"", "./a.txt": b"a"}), tmp_path / "root")
+    assert everything_below(tmp_path / "root") == {"a.txt"}
+
+
 def test_what_is_an_archive():
     assert all(map(is_archive, ("a.zip", "a.tar", "a.tar.gz", "a.tgz")))
     assert not any(map(is_archive, ("a.json", "a.jpg", "zip")))

@@ -30,6 +30,14 @@ def test_a_faulty_file_is_named(written, change, fault):
     assert found.startswith(f"train2017/2017_00000000.json: {fault}")
 
 
+def test_an_image_that_is_moved_is_found_in_its_new_place(written):
+    load(written)
+    for suffix in (".jpg", ".json"):
+        old = written.root / f"train2017/2017_00000014{suffix}"
+        old.rename(written.root / f"val2017/2017_00000014{suffix}")
+    assert all(path.is_file() for path in load(written).images)
+
+
 def test_a_misspelled_label_is_a_fault(written):
     made.edit_json(written.root / "val2017/2017_00000020.json", lambda content: content["labels"].append("a2_gendr"))
     assert load(written).faults == ("the labels a2_gender and a2_gendr have one number: one of them is misspelled",)
