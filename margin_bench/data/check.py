@@ -5,6 +5,7 @@ import multiprocessing
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from margin_bench.data.files import leading_out
 from margin_bench.data.images import read_image
 from margin_bench.data.split import ImageFiles, Split
-from margin_bench.errors import DataError
+from margin_bench.errors import DataError, RunError
 from margin_bench.targets import UNLABELED, positives
 
 PLAIN_MODES = ("RGB", "L")  # what Pillow calls colour and grey of 8 bits; others are converted
@@ -123,8 +124,11 @@ def _examine_files(jobs: Sequence[_Job], workers: int) -> Iterator[_Seen]:
     if workers == 0:
         yield from map(_examine_file, jobs)
         return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_examine_file, jobs, chunksize=CHUNK_FILES)
+    try:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            yield from pool.map(_examine_file, jobs, chunksize=CHUNK_FILES)
+    except BrokenProcessPool as error:
+        raise RunError(f"a process that reads images was killed: {error}\nUse fewer: workers=1.") from error
 
 
 def _examine_file(job: _Job) -> _Seen:
