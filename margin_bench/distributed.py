@@ -1,6 +1,7 @@
 """The processes of a run: who they are, what they agree on, and how a local group of them is started."""
 
 import contextlib
+import importlib
 import logging
 import os
 import sys
@@ -102,6 +103,10 @@ def join_world() -> Iterator[World]:
     if process_group_size() == 1:
         yield World(device=device)
         return
+    # The defaults of its functions are the group there is at its import. Imported later, by an optimiser, it would keep
+    # the threads of this group beyond `destroy_process_group`; one that works while the interpreter ends aborts it.
+    importlib.import_module("torch.distributed.nn")
+
     if device.type == "cuda":
         dist.init_process_group("nccl", timeout=TIMEOUT, device_id=device)
     else:
