@@ -3,12 +3,12 @@
 import contextlib
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean
+from collections.abc import Iterator
+from dataclasses import replace
 
 from margin_bench.compose import check
 from margin_bench.errors import ConfigError, MarginBenchError
+from margin_bench.estimate import Run, estimate
 from margin_bench.job import Outcome
 from margin_bench.launch import failures, launch, num_processes
 from margin_bench.precision import resolve_precision
@@ -22,21 +22,6 @@ from margin_bench.tables.spec import Table, read_table
 from margin_bench.tracking import say
 
 DESCRIPTION = "Runs what tables still lack, then shows them. Finished runs are skipped, broken ones go on."
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that is missing.
-
-    Attributes:
-        words: its overrides.
-        group: the names of its data set and its backbone, which tell how long an epoch takes.
-    """
-
-    run_id: str
-    words: tuple[str, ...]
-    epochs: int
-    group: tuple[str, str]
 
 
 def reproduce(arguments: list[str]) -> None:
@@ -103,7 +88,9 @@ class _Work:
         runs = self.missing(records)
         for run in runs:
             say(f"margin-bench train {shlex.join([*self.arguments.request.options, *run.words])}")
-        say(f"{len(runs)} runs are missing{_estimate(runs, records)}")
+        say(f"{len(runs)} runs are missing")
+        if runs:
+            say(estimate(runs, records.usable.values(), self.arguments.config_dir))
         if runs and self.arguments.request.rates:
             say("rates are chosen first where one of these is a trial; the runs at the chosen rates follow")
 
@@ -143,22 +130,3 @@ class _Work:
         for choices, sweep in sweeps.items():
             merged = [f"{key}={','.join(dict.fromkeys(values))}" for key, values in sweep.items()]
             check("train", [*choices, *merged], self.arguments.config_dir, self.num_processes)
-
-
-def _estimate(runs: Sequence[Run], records: Records) -> str:
-    """How long the runs take one after another, judged by finished ones on the same data set and backbone."""
-    seconds: dict[tuple[str, str], list[float]] = {}
-    for record in records.usable.values():
-        config, durations = record["config"], record["durations"]
-        group = (config["dataset"]["name"], config["backbone"]["name"])
-        spent = durations["train_seconds"] + durations["evaluate_seconds"]
-        seconds.setdefault(group, []).append(spent / config["epochs"])
-    known = [run for run in runs if run.group in seconds]
-    unknown = sorted({", ".join(run.group) for run in runs if run.group not in seconds})
-    told = ""
-    if known:
-        minutes = sum(run.epochs * fmean(seconds[run.group]) for run in known) / 60
-        told += f": about {minutes:.0f} min, as long as finished runs took per epoch"
-    if unknown:
-        told += f"; no finished run tells how long they take on {' and '.join(unknown)}"
-    return told

@@ -51,7 +51,7 @@ def _train_process(config: TrainConfig, run_dir: Path) -> None:
         record = world.from_first(read_record(run_dir))
         if record is None or record["status"] != FINISHED:  # another process may have finished it by now
             record = _new_record(config, run_dir, world)
-            with _recorded(record, run_dir, world), _runtime_errors():
+            with _recorded(record, run_dir, world), runtime_errors():
                 _Run(config, run_dir, world, stop).train(record)
         if world.is_first:
             print_result(record, run_dir)
@@ -99,7 +99,7 @@ def _recorded(record: dict[str, Any], run_dir: Path, world: World) -> Iterator[N
 
 
 @contextlib.contextmanager
-def _runtime_errors() -> Iterator[None]:
+def runtime_errors() -> Iterator[None]:
     """Tells the user what the machine, not our code, could not do."""
     try:
         yield

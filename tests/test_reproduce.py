@@ -128,19 +128,31 @@ def test_a_run_that_is_left_out_of_its_table_is_told_and_not_run_again(tmp_path,
 
 def test_a_dry_run_lists_what_is_missing_and_how_long_it_takes(unbroken, config_dir, capsys):
     assert main(command(unbroken, config_dir, "seeds=2", "--dry-run")) == 0
-    *commands, estimate = capsys.readouterr().out.splitlines()
+    *commands, number, minutes, source = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in commands] == ["seed=1", "seed=1"]
-    assert estimate == "2 runs are missing: about 0 min, as long as finished runs took per epoch"
+    assert number == "2 runs are missing"
+    assert minutes == "about 0 min"
+    assert source == "judged by finished runs: test_resnet on digits"
 
 
-def test_a_dry_run_says_where_it_cannot_know_how_long_it_takes(tmp_path, config_dir, capsys):
+def test_a_dry_run_times_a_few_steps_where_no_finished_run_tells(tmp_path, config_dir, capsys):
     assert main(command(tmp_path, config_dir, "--dry-run")) == 0
-    assert capsys.readouterr().out.endswith("no finished run tells how long they take on digits, test_resnet\n")
+    *_, minutes, source = capsys.readouterr().out.splitlines()
+    assert minutes == "about 0 min"
+    assert source == "judged by a few steps of training, without evaluations: test_resnet on digits"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_why_it_cannot_know(tmp_path, capsys):
+    assert main(["reproduce", "table5", f"dataset.root={tmp_path}", f"runs_dir={tmp_path}/runs", "--dry-run"]) == 0
+    *_, number, why = capsys.readouterr().out.splitlines()
+    assert number == "6 runs are missing"
+    assert why.startswith("unknown: resnet50 on coco: Expected annotations/instances_train2014.json")
 
 
 def test_the_command_of_a_missing_run_makes_it(tmp_path, config_dir, capsys):
     assert main(command(tmp_path, config_dir, "loss.way=class", "--dry-run")) == 0
-    (line, _) = capsys.readouterr().out.splitlines()
+    (line, *_) = capsys.readouterr().out.splitlines()
     assert main(line.split()[1:]) == 0
     before = starts(tmp_path)
     assert main(command(tmp_path, config_dir, "loss.way=class")) == 0
