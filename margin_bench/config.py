@@ -8,6 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from margin_bench.errors import ConfigError
+
 PACKAGE = Path(__file__).parent
 WAYS = ("sample", "class", "both", "joint")
 PAPER = "paper"  # the metric protocol of every record and table
@@ -135,8 +137,20 @@ def configs_dir() -> Path:
 
 
 def search_path(config_dir: str | None) -> list[str]:
-    """The override that lets Hydra find a further folder of YAML files, the user's own."""
-    return [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    """The override that lets Hydra find a further folder of YAML files, the user's own.
+
+    Raises:
+        ConfigError: a file of the folder has the name of one of ours, which Hydra would take.
+    """
+    if not config_dir:
+        return []
+    own, ours = Path(config_dir).resolve(), configs_dir()
+    names = [path.relative_to(ours) for path in sorted(ours.rglob("*.yaml"))]
+    if hidden := [str(name) for name in names if own != ours and (own / name).is_file()]:
+        raise ConfigError(
+            f"--config-dir {config_dir}: margin-bench has {', '.join(hidden)} itself; give yours another name"
+        )
+    return [f"hydra.searchpath=[file://{own}]"]
 
 
 def default_runs_dir() -> Path:

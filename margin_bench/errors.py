@@ -42,6 +42,10 @@ class RunError(MarginBenchError):
     exit_code = 5
 
 
+class DivergedError(RunError):
+    """A loss, a weight or a score is not finite: the same command would end the same way again."""
+
+
 class AlreadyRunningError(MarginBenchError):
     """Another process holds the lock of this run."""
 

@@ -12,7 +12,7 @@ from margin_bench.config import PAPER
 from margin_bench.data.loading import rank_share
 from margin_bench.data.split import Split
 from margin_bench.distributed import World
-from margin_bench.errors import RunError
+from margin_bench.errors import DivergedError
 from margin_bench.models import model_inputs
 from margin_bench.protocols import metrics_by
 from margin_bench.signals import StopRequest
@@ -35,7 +35,7 @@ def score(scores: NDArray[np.float32], split: Split) -> Evaluation:
     """Both metrics (eq. 23, 24) of scores (N, C).
 
     Raises:
-        RunError: a score is not finite.
+        DivergedError: a score is not finite.
     """
     check_finite(scores)
     return Evaluation(scores, metrics_by(PAPER, scores, split.targets))
@@ -45,10 +45,12 @@ def check_finite(scores: NDArray[np.float32]) -> None:
     """Refuses scores that cannot be ranked.
 
     Raises:
-        RunError: one is not finite.
+        DivergedError: one is not finite.
     """
     if not np.isfinite(scores).all():
-        raise RunError("the scores are not finite: the model has diverged. Lower optim.head_lr and optim.backbone_lr.")
+        raise DivergedError(
+            "the scores are not finite: the model has diverged. Lower optim.head_lr and optim.backbone_lr."
+        )
 
 
 def predict(

@@ -14,7 +14,7 @@ from margin_bench.config import TrainConfig, register_resolvers, typed
 from margin_bench.errors import MarginBenchError, StoppedError
 from margin_bench.exits import tell
 from margin_bench.identity import run_id
-from margin_bench.record import FAILED, FINISHED, read_record
+from margin_bench.record import DIVERGED, FAILED, FINISHED, read_record
 from margin_bench.signals import EXIT_CODES
 from margin_bench.summary import print_result
 from margin_bench.tracking import say
@@ -108,7 +108,7 @@ def _train(config: TrainConfig, run_dir: Path) -> None:
 def _cause(error: MarginBenchError, run_dir: Path | None) -> str:
     """What an error says; where it only says that one of several processes ended, what the record says of why."""
     record = read_record(run_dir) if isinstance(error, StoppedError) and run_dir else None
-    return str(record["error"]) if record and record["status"] == FAILED else str(error)
+    return str(record["error"]) if record and record["status"] in (FAILED, DIVERGED) else str(error)
 
 
 def _in_cluster_job() -> bool:

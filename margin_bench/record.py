@@ -18,7 +18,7 @@ from margin_bench.hardware import cpu_entry, usable_cores
 
 SCHEMA = 2
 RECORD = "record.json"
-RUNNING, FINISHED, FAILED, STOPPED = "running", "finished", "failed", "stopped"
+RUNNING, FINISHED, FAILED, DIVERGED, STOPPED = "running", "finished", "failed", "diverged", "stopped"
 
 _PACKAGES = ("margin_bench", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "hydra-core")
 _REPOSITORY = Path(__file__).parents[1]

@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from margin_bench.compose import check
@@ -35,7 +35,7 @@ def reproduce(arguments: list[str]) -> None:
     if not parsed.names:
         raise ConfigError("which table? margin-bench reproduce NAME\nmargin-bench reproduce --help lists them")
     request = parsed.request
-    precision = request.precision or resolve_precision("auto")
+    precision = request.precision or _precision_here(parsed.hydra)
     parsed = replace(parsed, request=replace(request, seeds=request.seeds or (0,), precision=precision))
     work = _Work(parsed)
     if parsed.dry_run:
@@ -45,6 +45,17 @@ def reproduce(arguments: list[str]) -> None:
     show(work.measured(load_records(parsed.runs_dir)), parsed)
     if failed:
         raise MarginBenchError("\n".join([f"{len(failed)} runs are missing", *failures(failed.items())]))
+
+
+def _precision_here(for_hydra: Sequence[str]) -> str:
+    """The precision of runs on this machine, if it is here that they run."""
+    launcher = next((word for word in for_hydra if word.startswith("hydra/launcher=")), "hydra/launcher=basic")
+    if launcher != "hydra/launcher=basic":
+        raise ConfigError(
+            f"{launcher}: which precision the other machines have is not known here\n"
+            "Say precision=bf16, precision=fp16 or precision=fp32."
+        )
+    return resolve_precision("auto")
 
 
 class _Work:
@@ -68,10 +79,11 @@ class _Work:
         return list(runs.values())
 
     def run_all(self) -> dict[str, Outcome]:
-        """Runs until nothing is missing that can be had; how the runs that failed ended, by their ids."""
+        """Runs until nothing is missing that can be had; how the runs that are missing failed, by their ids."""
         failed: dict[str, Outcome] = {}
         done: set[str] = set()
-        while runs := [run for run in self._missing_now() if run.run_id not in failed]:
+        missing = self._missing_now()
+        while runs := [run for run in missing if run.run_id not in failed]:
             if left_out := done & {run.run_id for run in runs}:
                 failed |= dict.fromkeys(left_out, Outcome(1, "it is finished, but left out of the table"))
                 continue
@@ -80,7 +92,8 @@ class _Work:
                     failed[run.run_id] = outcome
                 else:
                     done.add(run.run_id)
-        return failed
+            missing = self._missing_now()
+        return {run.run_id: failed[run.run_id] for run in missing}
 
     def tell_missing(self) -> None:
         """Prints the command of every missing run, and how long all of them take."""

@@ -18,11 +18,11 @@ from margin_bench import checkpoint
 from margin_bench.config import PAPER, TrainConfig
 from margin_bench.data.facts import facts
 from margin_bench.distributed import World, join_world, run_processes
-from margin_bench.errors import DataError, MarginBenchError, RunError, StoppedError
+from margin_bench.errors import DataError, DivergedError, MarginBenchError, RunError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, score
 from margin_bench.lock import run_lock
 from margin_bench.parts import evaluation_batches, load_splits, trainer_of
-from margin_bench.record import FAILED, FINISHED, RUNNING, STOPPED, environment, read_record, write_record
+from margin_bench.record import DIVERGED, FAILED, FINISHED, RUNNING, STOPPED, environment, read_record, write_record
 from margin_bench.scores import SavedScores, save_scores, scores_sha256
 from margin_bench.signals import StopRequest, stop_request, stopped_error
 from margin_bench.summary import in_percent, print_result
@@ -81,14 +81,14 @@ def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, A
 
 @contextlib.contextmanager
 def _recorded(record: dict[str, Any], run_dir: Path, world: World) -> Iterator[None]:
-    """Writes the record before and after the block, which ends as finished, stopped or failed; the log says why."""
+    """Writes the record before and after the block, which ends as finished, stopped, diverged or failed."""
     if world.is_first:
         write_record(run_dir, record)
     try:
         yield
         record["status"] = FINISHED
     except BaseException as error:
-        record["status"] = STOPPED if isinstance(error, StoppedError | KeyboardInterrupt) else FAILED
+        record["status"] = _status_after(error)
         record["error"] = str(error) or type(error).__name__
         write_log(run_dir, record["error"] if isinstance(error, MarginBenchError) else traceback.format_exc())
         raise
@@ -96,6 +96,12 @@ def _recorded(record: dict[str, Any], run_dir: Path, world: World) -> Iterator[N
         record["ended"] = _now()
         if world.is_first:
             write_record(run_dir, record)
+
+
+def _status_after(error: BaseException) -> str:
+    if isinstance(error, StoppedError | KeyboardInterrupt):
+        return STOPPED
+    return DIVERGED if isinstance(error, DivergedError) else FAILED
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from margin_bench.buckets import BatchLayout, backward_batch
 from margin_bench.data.loading import TrainSampler
 from margin_bench.diagnostics import STATISTICS, summary
 from margin_bench.distributed import World
-from margin_bench.errors import RunError
+from margin_bench.errors import DivergedError
 from margin_bench.models import model_inputs
 from margin_bench.optim import set_rates
 from margin_bench.precision import autocast
@@ -87,7 +87,7 @@ class Trainer:
             0, or the exit code of the signal that some process has received.
 
         Raises:
-            RunError: a loss is not finite; the update is not made.
+            DivergedError: a loss is not finite; the update is not made.
         """
         self.model.train()
         self.sampler.start_at(self.run_state.epoch, self.run_state.step)
@@ -111,7 +111,7 @@ class Trainer:
         return 0
 
     def check_finite(self) -> None:
-        """Raises RunError if a weight or a running statistic is not finite: such a state is not to be saved."""
+        """Raises DivergedError if a weight or a running statistic is not finite: such a state is not to be saved."""
         if not torch.stack([tensor.isfinite().all() for tensor in self.model.state_dict().values()]).all():
             raise self._not_finite(math.nan, self.run_state.step - 1)
 
@@ -153,8 +153,8 @@ class Trainer:
         with autocast(self.precision, self.world.device):
             return self.model(images).float()  # type: ignore[no-any-return]
 
-    def _not_finite(self, loss: float, step: int) -> RunError:
-        return RunError(
+    def _not_finite(self, loss: float, step: int) -> DivergedError:
+        return DivergedError(
             f"the loss is {loss} in epoch {self.run_state.epoch + 1}, step {step + 1}; the update was not made\n"
             "and the last checkpoint is kept. Lower optim.head_lr and optim.backbone_lr, or take precision=fp32."
         )

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from margin_bench.compose import check
-from margin_bench.config import configs_dir, register_resolvers, typed
+from margin_bench.config import configs_dir, register_resolvers, search_path, typed
 from margin_bench.errors import ConfigError
 
 
@@ -55,3 +55,11 @@ def test_a_loss_that_measures_cosines_cannot_do_without_them(wrong):
 def test_a_head_is_linear_or_cosine_and_its_scale_above_zero(wrong):
     with pytest.raises(ConfigError, match=wrong):
         check("train", [wrong])
+
+
+def test_a_file_of_the_users_own_that_ours_would_hide_is_refused(tmp_path):
+    for name in ("loss/twoway.yaml", "loss/mine.yaml", "table/table3.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("name: mine\n")
+    with pytest.raises(ConfigError, match=r"has loss/twoway\.yaml, table/table3\.yaml itself; give yours another name"):
+        search_path(str(tmp_path))

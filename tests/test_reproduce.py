@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_run import TINY
@@ -51,10 +52,13 @@ def table(folder: Path) -> str:
     return (folder / "tables" / "mine.md").read_text()
 
 
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*/record.json"))]
+
+
 def starts(folder: Path) -> dict[str, str]:
     """When each run was begun for the last time."""
-    records = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*/record.json"))]
-    return {record["run_id"]: record["started"] for record in records}
+    return {record["run_id"]: record["started"] for record in records(folder)}
 
 
 def wait_for(path_pattern: str, folder: Path, number: int) -> None:
@@ -110,7 +114,7 @@ def test_runs_that_fail_are_told_at_the_end_with_their_logs(tmp_path, config_dir
     assert "2 runs are missing" in error
     for run_id in starts(tmp_path):
         assert f"see {tmp_path}/runs/{run_id}/log.txt" in error
-    assert "is failed, not finished" in table(tmp_path)
+    assert "is diverged, not finished" in table(tmp_path)
 
 
 def test_a_run_that_is_left_out_of_its_table_is_told_and_not_run_again(tmp_path, config_dir, capsys):
@@ -189,3 +193,18 @@ def test_mistakes_are_told_before_anything_runs(words, said, tmp_path, config_di
     assert main(["reproduce", *words, "--config-dir", str(config_dir), f"runs_dir={tmp_path}"]) == 2
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_precision_of_other_machines_is_to_be_said(tmp_path, config_dir, capsys):
+    assert main(command(tmp_path, config_dir, "hydra/launcher=submitit_slurm", "--dry-run")) == 2
+    assert "Say precision=bf16" in capsys.readouterr().err
+
+
+def test_a_rate_that_diverges_is_no_failure_where_another_one_does_not(tmp_path, config_dir, capsys):
+    words = ["loss.way=both", "precision=fp32", "search.lr=[0.1,1e30]"]
+    assert main(command(tmp_path, config_dir, *words)) == 0
+    assert "way both: 0.1, at the edge of the list; diverged at 1e+30." in table(tmp_path)
+    capsys.readouterr()
+    assert main(command(tmp_path, config_dir, *words)) == 0
+    assert "to go" not in capsys.readouterr().err
+    assert sorted(record["status"] for record in records(tmp_path)) == ["diverged", "finished", "finished"]

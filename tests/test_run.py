@@ -137,7 +137,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monk
     said = capsys.readouterr().err
     assert "the loss is nan in epoch 2, step 3" in said
     record = read_record(tmp_path / "runs")
-    assert record["status"] == "failed"
+    assert record["status"] == "diverged"
     assert "the loss is nan" in record["error"]
     assert [entry["epoch"] for entry in record["history"]] == [1]
     assert len(list(tmp_path.glob("runs/*/checkpoints/epoch0001-step0000000-*.pt"))) == 1

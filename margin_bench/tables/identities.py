@@ -2,7 +2,7 @@
 
 Hydra composes once for every choice of data set, backbone and so on. The losses differ from one another by their own
 file alone, as long as the defaults lists of these files agree, so a composition with one of them serves them all.
-Single values are put into what was composed. Imports no torch.
+Plain values are put into what was composed. Whatever is not so simple Hydra composes by itself. Imports no torch.
 """
 
 import dataclasses
@@ -51,8 +51,9 @@ class Identity:
     seeded: tuple[str, ...]
 
     def of_run(self, seed: int, precision: str) -> Content:
-        """The identity of one run."""
-        content = {**self.content, "seed": seed, "precision": precision}
+        """The identity of one run; `precision` is for cells whose overrides leave it open."""
+        own = self.content["precision"]
+        content = {**self.content, "seed": seed, "precision": precision if own == "auto" else own}
         for key in self.seeded:
             section = key.partition(".")[0]
             content[section] = copied(content[section])
@@ -81,12 +82,14 @@ class Identities:
             ConfigError: the overrides do not compose.
         """
         groups = tuple(word for word in words if self.is_choice(word))
+        values = [word for word in words if word not in groups]
         composed = self._of_choices(groups)
+        if not all(_is_plain(composed.content, word) for word in values):
+            composed, values = self._by_hydra(tuple(words)), []
         content, references = copied(composed.content), dict(composed.references)
-        for word in words:
-            if word not in groups:
-                _apply(content, word)
-                references.pop(key_of(word), None)
+        for word in values:
+            _apply(content, word)
+            references.pop(key_of(word), None)
         for key, source in references.items():
             _put(content, key, _get(content, source))
         return Identity(identity(content), tuple(key for key, source in references.items() if source == "seed"))
@@ -113,23 +116,31 @@ class Identities:
         """What Hydra composes; a loss is put in the place of another one, if the defaults in their files agree."""
         loss = next((word for word in reversed(groups) if key_of(word) == "loss"), None)
         path = find(self.dirs, "loss", loss.partition("=")[2]) if loss else None
-        if path is None or "@package" in path.read_text(encoding="utf-8"):
+        others = tuple(word for word in groups if word != loss)
+        if path is None or "@package" in path.read_text(encoding="utf-8") or any(map(self._may_set_losses, others)):
             return self._by_hydra(groups)
         section = dict(read_yaml(path))
-        others = tuple(word for word in groups if word != loss)
         alike = (*others, json.dumps(section.pop("defaults", [])))
         if alike not in self._alike:
             self._alike[alike] = self._by_hydra(groups)
             return self._alike[alike]
         return _with_loss(self._alike[alike], section)
 
-    def _by_hydra(self, groups: tuple[str, ...]) -> Composed:
+    def _may_set_losses(self, word: str) -> bool:
+        """Whether the file that an override chooses can say more about a loss than a loss's own file."""
+        path = find(self.dirs, key_of(word), word.partition("=")[2])
+        content = read_yaml(path) if path else {}
+        defaults = content.get("defaults", [])
+        included = [each for each in defaults if not str(each).startswith("{'override ")]
+        return path is None or "loss" in content or "loss" in str(defaults) or bool(included)
+
+    def _by_hydra(self, words: tuple[str, ...]) -> Composed:
         try:
             with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-                raw = _container(compose("train", [*self._search, *groups]))
+                raw = _container(compose("train", [*self._search, *words]))
             content = dataclasses.asdict(typed("train", OmegaConf.create(_with_null(raw))))
         except COMPOSITION_ERRORS as error:
-            raise ConfigError(f"{' '.join(groups)}: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"{' '.join(words)}: {str(error).splitlines()[0]}") from error
         return Composed(content, _references(raw))
 
 
@@ -180,16 +191,34 @@ def _parsed(word: str) -> Override:
     return OverridesParser.create().parse_override(word)
 
 
+def _is_plain(content: Content, word: str) -> bool:
+    """Whether an override puts one value in the place of another as it is, or an int in that of a float."""
+    parsed = _parsed(word)
+    if parsed.is_delete() or parsed.is_sweep_override():
+        return False
+    value = parsed.value()
+    if isinstance(value, dict) or "${" in str(value):
+        return False
+    if _is_open(word):
+        return True
+    before = _get(content, parsed.key_or_group)
+    return type(value) is type(before) or (type(before) is float and type(value) is int)
+
+
 def _apply(content: Content, word: str) -> None:
-    """Puts a value where an override wants it, of the type that the checked configuration gives it."""
+    """Puts a plain value where an override wants it, of the type that the checked configuration gives it."""
     parsed = _parsed(word)
     key, value = parsed.key_or_group, parsed.value()
     if not parsed.is_add() and not parsed.is_force_add():
         before = _get(content, key)
-        is_open = key.partition(".")[0] in OPEN
-        if isinstance(before, float) and type(value) is int and not is_open:
+        if type(before) is float and type(value) is int and not _is_open(word):
             value = float(value)
     _put(content, key, value)
+
+
+def _is_open(word: str) -> bool:
+    """Whether an override is of a section in which any key can have any type, or may add a key."""
+    return word.startswith("+") or key_of(word).partition(".")[0] in OPEN
 
 
 def _get(content: Content, key: str) -> Any:

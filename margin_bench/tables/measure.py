@@ -1,7 +1,6 @@
 """From a table and records to what its cells tell. Imports no torch."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from margin_bench.tables.identities import Identities, Identity
@@ -9,7 +8,8 @@ from margin_bench.tables.names import NAMED, can_have_names, known_names
 from margin_bench.tables.narrow import key_of, narrowed
 from margin_bench.tables.near import near
 from margin_bench.tables.records import Record, Records, traits_of
-from margin_bench.tables.search import SEED, Trial, best, trials
+from margin_bench.tables.same_data import most_common, on_other_data
+from margin_bench.tables.search import SEED, Trial, best, search
 from margin_bench.tables.spec import SCORES, Block, Entry, Table
 
 
@@ -56,7 +56,8 @@ class Cell:
     def lacking(self, seeds: Sequence[int]) -> list[tuple[tuple[str, ...], list[int]]]:
         """The overrides and the seeds of the runs that are not there; without a rate, of its trials."""
         if self.trials and best(self.trials) is None:
-            return [(trial.words, [SEED]) for trial in self.trials if trial.record is None]
+            without = [trial for trial in self.trials if trial.record is None]
+            return [(trial.words, [SEED]) for trial in without or self.trials]  # or all have diverged
         there = {record["seed"] for record in self.records}
         lacking = [seed for seed in seeds if seed not in there]
         return [(self.words, lacking)] if lacking else []
@@ -103,9 +104,10 @@ def measure(
     wanted = narrowed(table, request.words)
     known = None if compose_all or request.rates else known_names(records)
     cells = _cells(table, wanted, known, identities)
+    left_out: list[str] = []
     if request.rates and not table.is_of_facts:
-        cells = [_with_rate(cell, request, records, identities) for cell in cells]
-    left_out = _fill_with_facts(cells, records) if table.is_of_facts else _fill(cells, request, records)
+        cells, left_out = _with_rates(cells, request, records, identities)
+    left_out += _fill_with_facts(cells, records) if table.is_of_facts else _fill(cells, request, records)
     return Measured(wanted, request, cells, left_out + records.unread)
 
 
@@ -129,14 +131,25 @@ def _cells(table: Table, wanted: Table, known: set[tuple[str, ...]] | None, iden
     return cells
 
 
-def _with_rate(cell: Cell, request: Request, records: Records, identities: Identities) -> Cell:
-    """The cell at the rate that its trials choose; without runs of its own as long as one of them is missing."""
-    found = trials(cell.words, request.rates, _precisions(request), records, identities)
-    chosen = best(found)
+def _with_rates(
+    cells: list[Cell], request: Request, records: Records, identities: Identities
+) -> tuple[list[Cell], list[str]]:
+    """The cells at the rates that their trials choose; without runs of its own as long as one of them is missing.
+
+    Also a line for each trial that is left out.
+    """
+    words = [cell.words for cell in cells]
+    found, strangers = search(words, request.rates, _precisions(request), records, identities)
+    searched = [_with_rate(cell, trials, identities) for cell, trials in zip(cells, found, strict=True)]
+    return searched, _told_strangers(strangers)
+
+
+def _with_rate(cell: Cell, trials: tuple[Trial, ...], identities: Identities) -> Cell:
+    chosen = best(trials)
     if chosen is None:
-        return replace(cell, trials=found, identity=None, published={})
+        return replace(cell, trials=trials, identity=None, published={})
     words = (*cell.words, *chosen.rate_words)
-    return replace(cell, trials=found, words=words, identity=identities.of(words), published={})
+    return replace(cell, trials=trials, words=words, identity=identities.of(words), published={})
 
 
 def _precisions(request: Request) -> tuple[str, ...]:
@@ -162,11 +175,13 @@ def _fill(cells: list[Cell], request: Request, records: Records) -> list[str]:
         for cell in cells
         if cell.identity
         for seed in seeds
-        for precision in _precisions(request)
-        if (run_id := cell.identity.run_id(seed, precision)) in records.usable
+        for run_id in {cell.identity.run_id(seed, precision) for precision in _precisions(request)}
+        if run_id in records.usable
     ]
-    precision = _most_common(record["config"]["precision"] for _, record in found)
-    found = [(cell, record) for cell, record in found if record["config"]["precision"] == precision]
+    precision = most_common(_precision(record) for cell, record in found if _is_open_in_precision(cell))
+    found = [
+        (cell, record) for cell, record in found if _precision(record) == precision or not _is_open_in_precision(cell)
+    ]
     left_out = near(
         [cell.identity for cell in cells if cell.identity],
         _varied(cells),
@@ -176,6 +191,15 @@ def _fill(cells: list[Cell], request: Request, records: Records) -> list[str]:
         precision=request.precision or precision,
     )
     return left_out + _put_in(found)
+
+
+def _precision(record: Record) -> str:
+    return str(record["config"]["precision"])
+
+
+def _is_open_in_precision(cell: Cell) -> bool:
+    """Whether a cell's overrides leave its precision to the machine."""
+    return cell.identity is not None and cell.identity.content["precision"] == "auto"
 
 
 def _trial_ids(cells: list[Cell]) -> set[str]:
@@ -196,28 +220,16 @@ def _fill_with_facts(cells: list[Cell], records: Records) -> list[str]:
 
 
 def _put_in(found: list[tuple[Cell, Record]]) -> list[str]:
-    """Gives the cells the records that are on one and the same data; a line for each other one."""
-    data: dict[str, str | None] = {}
-    for name in {record["config"]["dataset"]["name"] for _, record in found}:
-        on_it = [record for _, record in found if record["config"]["dataset"]["name"] == name]
-        data[name] = _most_common(_fingerprint(record) for record in on_it)
-    left_out = []
+    """Gives the cells those of the records that are on the same data; a line for each other one."""
+    strangers = on_other_data([(cell.identity, record) for cell, record in found if cell.identity])
     for cell, record in found:
-        if _fingerprint(record) == data[record["config"]["dataset"]["name"]]:
+        if record["run_id"] not in strangers:
             cell.records.append(record)
-        else:
-            left_out.append(f"{record['run_id']} is on other data: its fingerprint differs")
-    return sorted(set(left_out))
+    return _told_strangers(strangers)
 
 
-def _fingerprint(record: Record) -> str:
-    return str(sorted(record["dataset"]["fingerprints"].items()))
-
-
-def _most_common(values: Iterable[str]) -> str | None:
-    """The value that is there most often, of several the last in order; None if there is none."""
-    counts = Counter(values)
-    return max(counts, key=lambda value: (counts[value], value), default=None)
+def _told_strangers(run_ids: Sequence[str]) -> list[str]:
+    return [f"{run_id} is on other data: its fingerprint differs" for run_id in run_ids]
 
 
 def _varied(cells: list[Cell]) -> list[str]:

@@ -68,7 +68,13 @@ def _rates(measured: Measured, searched: list[Cell]) -> Iterator[str]:
     for cell in searched:
         chosen = best(cell.trials)
         edge = ", at the edge of the list" if chosen and chosen.rate in (rates[0], rates[-1]) else ""
-        yield f"{label_of(cell)}: {f'{chosen.rate:g}' if chosen else 'not all trials are there'}{edge}."
+        diverged = [f"{trial.rate:g}" for trial in cell.trials if trial.has_diverged]
+        which = f"; diverged at {', '.join(diverged)}" if diverged else ""
+        if chosen:
+            told = f"{chosen.rate:g}{edge}"
+        else:
+            told = "none, as all diverged" if len(diverged) == len(cell.trials) else "not all trials are there"
+        yield f"{label_of(cell)}: {told}{which}."
 
 
 def _provenance(records: Sequence[Record]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from margin_bench.config import PAPER
 from margin_bench.identity import BY_CONTENT, NOT_IDENTITY
-from margin_bench.record import FINISHED, read_records
+from margin_bench.record import DIVERGED, FINISHED, read_records
 from margin_bench.tables.identities import leaves_of
 
 # What does not decide the result, and files, which records name by their path and identities by their content.
@@ -25,11 +25,13 @@ class Records:
         usable: finished runs, scored by the protocol of the tables, by id.
         unusable: the others that can be read, each with the reason.
         unread: a line for each record that cannot be read.
+        diverged: those of the unusable that never can be finished, by id.
     """
 
     usable: dict[str, Record]
     unusable: list[tuple[Record, str]]
     unread: list[str]
+    diverged: dict[str, Record]
     _traits: dict[str, Traits] = field(default_factory=dict)
 
     def traits(self, run_id: str) -> Traits:
@@ -50,7 +52,8 @@ def load_records(runs_dir: Path) -> Records:
             unusable.append((record, reason))
         else:
             usable[record["run_id"]] = record
-    return Records(usable, unusable, unread)
+    diverged = {record["run_id"]: record for record, _ in unusable if record["status"] == DIVERGED}
+    return Records(usable, unusable, unread, diverged)
 
 
 def _reason(record: Record, usable: dict[str, Record]) -> str | None:

@@ -1,11 +1,15 @@
 """A learning rate for every cell, chosen on a part of the training split with the same budget for all of them."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from margin_bench.tables.identities import Identities
+from margin_bench.errors import ConfigError
+from margin_bench.record import DIVERGED
+from margin_bench.tables.identities import Identities, Identity
 from margin_bench.tables.records import Record, Records
+from margin_bench.tables.same_data import on_other_data
 from margin_bench.tables.spec import SCORES
 
 HOLDOUT = 0.2  # share of the training split that is held out and scored
@@ -20,48 +24,88 @@ class Trial:
         rate: of the head; the rest of the net keeps its proportion to it.
         rate_words: the overrides that set it.
         words: all overrides of the run.
-        record: of the run, if it is there.
+        record: of the run, if it is there, finished or diverged.
     """
 
     rate: float
     rate_words: tuple[str, ...]
     words: tuple[str, ...]
-    record: Record | None
+    identity: Identity
+    record: Record | None = None
+
+    @property
+    def has_diverged(self) -> bool:
+        return self.record is not None and self.record["status"] == DIVERGED
 
     @property
     def score(self) -> float:
-        """The mean of mAP@class and mAP@sample."""
+        """The mean of mAP@class and mAP@sample; of a run that diverged, less than any."""
         assert self.record is not None
-        return fmean(self.record["metrics"][name] for name in SCORES)
+        return -math.inf if self.has_diverged else fmean(self.record["metrics"][name] for name in SCORES)
 
 
-def trials(
-    words: tuple[str, ...],
+def search(
+    cells: Sequence[tuple[str, ...]],
     rates: Sequence[float],
     precisions: Sequence[str],
     records: Records,
     identities: Identities,
-) -> tuple[Trial, ...]:
-    """The trials of a cell, one for each rate.
+) -> tuple[list[tuple[Trial, ...]], list[str]]:
+    """The trials of every cell, one for each rate, all of one precision and on the same data.
+
+    Args:
+        cells: the overrides of each.
+        precisions: those that the runs can have.
+
+    Returns:
+        The trials, and the ids of records that would be such trials, were they not on other data.
 
     Raises:
-        ConfigError: the overrides do not compose.
+        ConfigError: overrides do not compose, or leave the head without a rate.
     """
+    planned = [_planned(words, rates, identities) for words in cells]
+    ended = records.diverged | records.usable
+    by_precision = [[_with_records(each, precision, ended) for each in planned] for precision in precisions]
+    found = max(by_precision, key=lambda cells_trials: len(_scored(cells_trials)))
+    strangers = on_other_data(_scored(found))
+    return [_without(of_a_cell, strangers) for of_a_cell in found], strangers
+
+
+def best(of_a_cell: Sequence[Trial]) -> Trial | None:
+    """The trial with the best score, of several the one with the lowest rate.
+
+    None as long as one is missing, or if all have diverged.
+    """
+    if any(trial.record is None for trial in of_a_cell) or all(trial.has_diverged for trial in of_a_cell):
+        return None
+    return max(of_a_cell, key=lambda trial: (trial.score, -trial.rate))
+
+
+def _planned(words: tuple[str, ...], rates: Sequence[float], identities: Identities) -> tuple[Trial, ...]:
     optim = identities.of(words).content["optim"]
+    if not optim["head_lr"]:
+        raise ConfigError("search.lr keeps the rest of the net in proportion to its head: set optim.head_lr above 0")
     found = []
     for rate in rates:
         backbone_lr = rate * optim["backbone_lr"] / optim["head_lr"]
         rate_words = (f"optim.head_lr={rate:.6g}", f"optim.backbone_lr={backbone_lr:.6g}")
         all_words = (*words, *rate_words, f"data.holdout={HOLDOUT}")
-        identity = identities.of(all_words)
-        run_ids = [identity.run_id(SEED, precision) for precision in precisions]
-        record = next((records.usable[run_id] for run_id in run_ids if run_id in records.usable), None)
-        found.append(Trial(rate, rate_words, all_words, record))
+        found.append(Trial(rate, rate_words, all_words, identities.of(all_words)))
     return tuple(found)
 
 
-def best(of_a_cell: Sequence[Trial]) -> Trial | None:
-    """The trial with the best score, of several the one with the lowest rate; None as long as one is missing."""
-    if not of_a_cell or any(trial.record is None for trial in of_a_cell):
-        return None
-    return max(of_a_cell, key=lambda trial: (trial.score, -trial.rate))
+def _with_records(of_a_cell: Sequence[Trial], precision: str, ended: dict[str, Record]) -> tuple[Trial, ...]:
+    return tuple(replace(trial, record=ended.get(trial.identity.run_id(SEED, precision))) for trial in of_a_cell)
+
+
+def _scored(found: Sequence[Sequence[Trial]]) -> list[tuple[Identity, Record]]:
+    """The records with a score, each with the identity of its trial."""
+    trials = [trial for of_a_cell in found for trial in of_a_cell]
+    return [(trial.identity, trial.record) for trial in trials if trial.record and not trial.has_diverged]
+
+
+def _without(of_a_cell: Sequence[Trial], strangers: Sequence[str]) -> tuple[Trial, ...]:
+    return tuple(
+        replace(trial, record=None) if trial.record and trial.record["run_id"] in strangers else trial
+        for trial in of_a_cell
+    )

@@ -4,7 +4,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from synthetic_runs import identities
 
-from margin_bench.config import configs_dir, register_resolvers, typed
+from margin_bench.config import configs_dir, register_resolvers, search_path, typed
 from margin_bench.errors import ConfigError
 from margin_bench.identity import run_id
 from margin_bench.tables.identities import Identities
@@ -21,13 +21,19 @@ CELLS = [
     "dataset=coco loss=asl backbone=densenet169 optim.head_lr=1 epochs=3",
     "dataset=digits experiment=quick loss=pairwise_logistic +loss.note=mine bucket_size=64",
     "dataset=digits loss=criterion loss.function=my.function data.holdout=0.2 workers=2",
+    "dataset=digits loss=twoway loss.positive_temperature=4 optim={head_lr:1}",
+    "dataset=digits backbone.pretrained=no epochs='5' +loss.note={a:[1,2],b:no}",
+    "dataset=digits loss=twoway loss.positive_temperature=${loss.negative_temperature} loss.negative_temperature=3",
+    "dataset=digits backbone.weights=null +backbone.options.features=8 dataset.num_train=100",
+    "dataset=digits loss=infonce optim.momentum=0 optim.nesterov=false backbone.scale='3'",
 ]
 
 
-def id_by_hydra(words: str) -> str:
+def id_by_hydra(words: str, config_dir: str | None = None) -> str:
     register_resolvers()
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        return run_id(typed("train", compose("train", [*words.split(), "seed=3", "precision=bf16"])))
+        overrides = [*search_path(config_dir), *words.split(), "seed=3", "precision=bf16"]
+        return run_id(typed("train", compose("train", overrides)))
 
 
 @pytest.mark.parametrize("words", CELLS)
@@ -60,3 +66,36 @@ def test_losses_of_the_users_own_are_found(tmp_path):
     mine = own.of(("dataset=digits", "loss=mine")).of_run(5, "fp32")
     assert mine["loss"] == {"name": "mine", "_target_": "my_package.Mine", "rate": 1e-4, "seed": 5}
     assert own.of(("dataset=digits", "loss=odd")).content["epochs"] == 3
+
+
+def test_what_other_files_of_the_users_own_say_about_a_loss_holds(tmp_path):
+    for group, name, content in [
+        ("dataset", "tepid", "# @package _global_\ndataset: {name: t}\nloss: {positive_temperature: 7.0}\n"),
+        ("dataset", "warm", "# @package _global_\ndefaults: [tepid]\n"),
+        ("experiment", "hot", "# @package _global_\nloss: {positive_temperature: 9.0}\nepochs: 3\n"),
+        ("experiment", "other", "# @package _global_\ndefaults: [{override /loss: softmax}]\n"),
+    ]:
+        (tmp_path / group).mkdir(exist_ok=True)
+        (tmp_path / group / f"{name}.yaml").write_text(content)
+    own = Identities(str(tmp_path))
+    for words in [
+        "dataset=digits loss=circle",
+        "dataset=warm loss=twoway",
+        "dataset=warm loss=multi_similarity",
+        "dataset=digits experiment=hot loss=twoway",
+        "dataset=digits experiment=hot loss=infonce",
+        "dataset=digits experiment=other",
+        "dataset=digits experiment=other loss=twoway",
+    ]:
+        assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, str(tmp_path)), words
+
+
+def test_a_sweep_is_no_cell():
+    with pytest.raises(ConfigError, match="epochs=1,2"):
+        identities().of(("dataset=digits", "epochs=1,2"))
+
+
+def test_the_precision_that_a_cell_sets_is_its_own():
+    fixed = identities().of(("dataset=digits", "precision=fp32"))
+    assert fixed.run_id(0, "bf16") == fixed.run_id(0, "fp32")
+    assert fixed.of_run(0, "bf16")["precision"] == "fp32"

@@ -3,6 +3,7 @@
 import pytest
 from synthetic_runs import identities, write_run
 
+from margin_bench.errors import ConfigError
 from margin_bench.tables.measure import Request, measure
 from margin_bench.tables.records import load_records
 from margin_bench.tables.spec import config_dirs, read_table
@@ -124,3 +125,80 @@ def test_the_rate_of_a_cell_is_that_of_its_best_trial(tmp_path):
     assert seeds == [0, 1]
     write_run(tmp_path, f"{words} optim.head_lr=0.2 optim.backbone_lr=0.1", 1, (46.0, 80.0))
     assert focal().values("map_class") == pytest.approx([46.0])
+
+
+TRIALS = {0.1: "optim.head_lr=0.1 optim.backbone_lr=0.05", 0.2: "optim.head_lr=0.2 optim.backbone_lr=0.1"}
+FOCAL = "dataset=digits loss=focal"
+
+
+def searched(runs_dir, *words):
+    """The cell of the focal loss, at the rate that is chosen for it."""
+    table = measured(runs_dir, "table7", "dataset=digits", "backbone=digits", *words, rates=tuple(TRIALS), seeds=(0,))
+    (cell,) = [cell for cell in table.cells if cell.row.label == "focal"]
+    return cell, table.left_out
+
+
+def test_a_rate_that_diverges_is_not_chosen_and_not_tried_again(tmp_path):
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.1]} data.holdout=0.2", scores=(1.0, 1.0))
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.2]} data.holdout=0.2", status="diverged", metrics=None)
+    cell, _ = searched(tmp_path)
+    ((overrides, _),) = cell.lacking((0,))
+    assert "optim.head_lr=0.1" in overrides
+    assert "data.holdout=0.2" not in overrides
+
+
+def test_where_all_rates_diverge_the_trials_stay_missing(tmp_path):
+    for rate in TRIALS.values():
+        write_run(tmp_path, f"{FOCAL} {rate} data.holdout=0.2", status="diverged", metrics=None)
+    cell, _ = searched(tmp_path)
+    assert ["data.holdout=0.2" in overrides for overrides, _ in cell.lacking((0,))] == [True, True]
+
+
+def test_trials_of_different_precision_are_not_compared(tmp_path):
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.1]} data.holdout=0.2", precision="bf16")
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.2]} data.holdout=0.2", precision="fp32")
+    cell, _ = searched(tmp_path)
+    assert [trial.record is None for trial in cell.trials] == [False, True]
+
+
+def test_trials_on_different_data_are_not_compared(tmp_path):
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.1]} data.holdout=0.2")
+    facts = {"fingerprints": {"train": "c" * 64, "test": "d" * 64}}
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.2]} data.holdout=0.2", dataset=facts)
+    cell, left_out = searched(tmp_path)
+    assert [trial.record is None for trial in cell.trials].count(True) == 1
+    assert [line.endswith("is on other data: its fingerprint differs") for line in left_out] == [True]
+
+
+def test_a_search_needs_a_head_that_learns(tmp_path):
+    with pytest.raises(ConfigError, match=r"set optim\.head_lr above 0"):
+        searched(tmp_path, "optim.head_lr=0")
+
+
+@pytest.fixture
+def own_table(tmp_path):
+    def measured_table(axis, values):
+        (tmp_path / "table").mkdir()
+        (tmp_path / "table" / "mine.yaml").write_text(
+            f"caption: Mine\nbase: {DIGITS}\ncolumns: {{name: x, key: {axis}, values: {values}}}\n"
+        )
+        return measure(read_table("mine", config_dirs(str(tmp_path))), Request(), load_records(tmp_path), identities())
+
+    return measured_table
+
+
+def test_a_table_may_vary_the_precision(tmp_path, own_table):
+    for number, precision in enumerate(("fp32", "bf16", "bf16")):
+        write_run(tmp_path, DIGITS, number, (50.0 + number, 70.0), precision=precision)
+    table = own_table("precision", "[fp32, bf16]")
+    assert scores(table) == {"fp32": [50.0], "bf16": [51.0, 52.0]}
+
+
+@pytest.mark.parametrize("key", ["dataset.num_train", "data.holdout"])
+def test_a_table_may_vary_the_data(key, tmp_path, own_table):
+    for value, fingerprint in ((0.1, "e"), (0.2, "f")):
+        facts = {"fingerprints": {"train": fingerprint * 64, "test": "b" * 64}}
+        write_run(tmp_path, f"{DIGITS} {key}={value}", dataset=facts)
+    table = own_table(key, "[0.1, 0.2]")
+    assert scores(table) == {"0.1": [50.0], "0.2": [50.0]}
+    assert table.left_out == []
