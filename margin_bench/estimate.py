@@ -16,11 +16,29 @@ from margin_bench.parts import load_splits, trainer_of
 from margin_bench.precision import resolve_precision
 from margin_bench.run import runtime_errors
 from margin_bench.signals import StopRequest
+from margin_bench.tables.records import traits_of
 from margin_bench.tracking import Progress, say
 
 NUM_STEPS = 3  # the first of them only warms up
 
-Group = tuple[str, str]
+
+@dataclass(frozen=True)
+class Group:
+    """Runs whose epochs take about the same time, if as much of the training split is held out.
+
+    Attributes:
+        traits: all that the configuration says of data set and backbone.
+    """
+
+    dataset: str
+    backbone: str
+    traits: frozenset[tuple[str, str]]
+
+
+def group_of(config: dict[str, Any]) -> Group:
+    """The group of a run, by its configuration or its identity, a `TrainConfig` as a dictionary."""
+    sections = {name: config[name] for name in ("dataset", "backbone")}
+    return Group(config["dataset"]["name"], config["backbone"]["name"], frozenset(traits_of(sections).items()))
 
 
 @dataclass(frozen=True)
@@ -29,12 +47,12 @@ class Run:
 
     Attributes:
         words: its overrides.
-        group: the names of its data set and its backbone, which tell how long an epoch takes.
+        passes: how often it goes through the whole training split.
     """
 
     run_id: str
     words: tuple[str, ...]
-    epochs: int
+    passes: float
     group: Group
 
 
@@ -55,7 +73,7 @@ def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], config_dir
         except MarginBenchError as error:
             unknown.setdefault(str(error).splitlines()[0], []).append(group)
     seconds = by_finished | by_steps
-    minutes = sum(run.epochs * seconds[run.group] for run in runs if run.group in seconds) / 60
+    minutes = sum(run.passes * seconds[run.group] for run in runs if run.group in seconds) / 60
     lines = [f"about {minutes:.0f} min"] if seconds else []
     if by_finished:
         lines.append(f"judged by finished runs: {_in_words(by_finished)}")
@@ -64,19 +82,23 @@ def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], config_dir
     return "\n".join(lines + [f"unknown: {_in_words(groups)}: {why}" for why, groups in unknown.items()])
 
 
+def num_passes(config: dict[str, Any]) -> float:
+    """How often a run goes through the whole training split, of which it may hold out a part."""
+    return float(config["epochs"] * (1 - config["data"]["holdout"]))
+
+
 def _of_finished(records: Iterable[dict[str, Any]]) -> dict[Group, float]:
-    """The mean time of an epoch with its evaluation, in seconds."""
+    """The mean time of a pass through the whole training split, with its evaluation, in seconds."""
     seconds: dict[Group, list[float]] = {}
     for record in records:
         config, durations = record["config"], record["durations"]
         spent = durations["train_seconds"] + durations["evaluate_seconds"]
-        group = (config["dataset"]["name"], config["backbone"]["name"])
-        seconds.setdefault(group, []).append(spent / config["epochs"])
+        seconds.setdefault(group_of(config), []).append(spent / num_passes(config))
     return {group: fmean(values) for group, values in seconds.items()}
 
 
 def _of_steps(words: Sequence[str], config_dir: str | None) -> float:
-    """The time of an epoch in seconds, judged by its first steps in this process, from random weights.
+    """The time of a pass through the training split in seconds, by a few steps in this process, from random weights.
 
     Raises:
         MarginBenchError: the run cannot be trained, as its data set is not there, say.
@@ -90,7 +112,7 @@ def _of_steps(words: Sequence[str], config_dir: str | None) -> float:
         steps_per_epoch, clock = trainer.steps_per_epoch, _Clock()
         trainer.steps_per_epoch = min(steps_per_epoch, NUM_STEPS)
         trainer.train_epoch(StopRequest(), clock)
-    return steps_per_epoch * clock.seconds_per_step() / config.devices
+    return steps_per_epoch * clock.seconds_per_step() / config.devices / (1 - config.data.holdout)
 
 
 class _Clock(Progress):
@@ -110,4 +132,4 @@ class _Clock(Progress):
 
 
 def _in_words(groups: Iterable[Group]) -> str:
-    return ", ".join(f"{backbone} on {dataset}" for dataset, backbone in sorted(groups))
+    return ", ".join(sorted({f"{group.backbone} on {group.dataset}" for group in groups}))

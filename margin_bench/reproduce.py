@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from margin_bench.compose import check
 from margin_bench.errors import ConfigError, MarginBenchError
-from margin_bench.estimate import Run, estimate
+from margin_bench.estimate import Run, estimate, group_of, num_passes
 from margin_bench.job import Outcome
 from margin_bench.launch import failures, launch, num_processes
 from margin_bench.precision import resolve_precision
@@ -116,11 +116,11 @@ class _Work:
         for cell in measured.cells if not measured.table.is_of_facts else []:
             for words, seeds in cell.lacking(measured.wanted_seeds):
                 identity = self.identities.of(words)
-                content = identity.content
-                group = (content["dataset"]["name"], content["backbone"]["name"])
                 for seed in seeds:
                     run_id = identity.run_id(seed, request.precision)
-                    yield Run(run_id, (*words, f"seed={seed}"), content["epochs"], group)
+                    yield Run(
+                        run_id, (*words, f"seed={seed}"), num_passes(identity.content), group_of(identity.content)
+                    )
 
     def _launch(self, runs: list[Run]) -> list[Outcome]:
         say(f"{len(runs)} runs to go", sys.stderr)
