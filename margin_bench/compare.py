@@ -137,16 +137,17 @@ def _traits(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _check_same_samples(groups: list[Group]) -> None:
-    first = groups[0]
-    for group in groups:
-        for record, saved in zip(group.records, group.saved, strict=True):
-            expected = first.saved[0]
-            if saved.class_names != expected.class_names or not np.array_equal(saved.targets, expected.targets):
-                raise ConfigError(
-                    f"{record['run_id']} and {first.records[0]['run_id']} cannot be compared:\n"
-                    f"they were scored on other samples or classes, {saved.targets.shape} and {expected.targets.shape}"
-                    " or with other labels.\nCompare runs on one data set, with the same data.holdout."
-                )
+    """Refuses runs that were scored on other samples, labels or classes than the first, by the splits' fingerprints."""
+    first = groups[0].records[0]
+    expected = first["dataset"]["fingerprints"]["test"]
+    for record in (record for group in groups for record in group.records):
+        found = record["dataset"]["fingerprints"]["test"]
+        if found != expected:
+            raise ConfigError(
+                f"{record['run_id']} and {first['run_id']} cannot be compared: their test splits differ in samples,\n"
+                f"labels or classes, by the fingerprints {found[:12]} and {expected[:12]}.\n"
+                "Compare runs on one data set, with the same data.holdout."
+            )
 
 
 def _in_words(groups: list[Group], comparisons: list[Comparison], config: CompareConfig) -> str:

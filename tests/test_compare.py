@@ -17,7 +17,7 @@ CLASS_NAMES = ("cat", "dog", "emu", "yak")
 FEW = "resamples=50"
 
 
-def make_run(runs_dir, way, seed, status=FINISHED, targets=None, trained_on="some", **config):
+def make_run(runs_dir, way, seed, status=FINISHED, targets=None, trained_on="some", scored_on="some", **config):
     """A run on 30 samples; runs of the way `both` rank better."""
     run_id = "-".join(["made", way, *map(str, config.values()), f"seed{seed}"])
     random = np.random.default_rng([seed, len(way)])
@@ -28,7 +28,7 @@ def make_run(runs_dir, way, seed, status=FINISHED, targets=None, trained_on="som
     save_scores(runs_dir / run_id, SavedScores(scores, targets, CLASS_NAMES))
     content = {"loss": {"way": way, "seed": seed}, "epochs": 2, "seed": seed, "workers": seed, **config}
     digest = scores_sha256(runs_dir / run_id)
-    dataset = {"fingerprints": {"train": trained_on}}
+    dataset = {"fingerprints": {"train": trained_on, "test": scored_on}}
     record = {"run_id": run_id, "status": status, "seed": seed, "config": content, "dataset": dataset}
     record["scores_sha256"] = digest
     write_record(runs_dir / run_id, record)
@@ -125,12 +125,13 @@ def test_runs_that_were_trained_on_other_data_are_no_group(tmp_path, capsys):
     assert main(["compare", str(first), str(second), FEW]) == 0
 
 
-def test_runs_on_other_labels_are_not_compared(tmp_path, capsys):
+def test_runs_that_were_scored_on_other_images_are_not_compared_though_labels_are_the_same(tmp_path, capsys):
     first = make_run(tmp_path, "both", 0)
-    other = make_run(tmp_path, "class", 0, targets=np.eye(4, dtype=np.int8).repeat(8, axis=0)[:30])
+    other = make_run(tmp_path, "class", 0, scored_on="other images")
     assert main(["compare", str(first), str(other)]) == 2
     error = capsys.readouterr().err
     assert "made-class-seed0 and made-both-seed0 cannot be compared" in error
+    assert "other images and some" in error
     assert len(error.splitlines()) <= 3
 
 
