@@ -1,6 +1,7 @@
 """Finished runs beside one another, on the same samples: `margin-bench compare`. Imports no torch."""
 
 import argparse
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def _matches(pattern: Path) -> list[Path]:
 
 
 def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
-    """Refuses a group whose runs differ in more than their seeds, or that has one of them twice."""
+    """Refuses a group, sorted by seed, whose runs differ in more than their seeds, or that has a seed twice."""
     first = _traits(records[0])
     for record in records[1:]:
         traits = _traits(record)
@@ -126,8 +127,12 @@ def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
                 f"{name}: the runs of a group may differ in their seeds alone; {records[0]['run_id']} has "
                 f"{key}={first.get(key)},\n{record['run_id']} has {key}={traits.get(key)}. Give them as two groups."
             )
-    if len({record["run_id"] for record in records}) < len(records):
-        raise ConfigError(f"{name}: a run is in it twice; give each once")
+    for one, next_one in itertools.pairwise(records):
+        if one["seed"] == next_one["seed"]:
+            raise ConfigError(
+                f"{name}: seed {one['seed']} is in it twice, by {one['run_id']}\nand {next_one['run_id']}. "
+                "Give one run of each seed; runs from other files of weights are a group of their own."
+            )
 
 
 def _traits(record: dict[str, Any]) -> dict[str, str]:

@@ -103,7 +103,7 @@ def test_the_same_command_says_the_same_and_another_seed_draws_anew(runs_dir, ca
         (["made-both-seed0", "made-both-seed*"], 4, "no finished run (failed)"),
         (["made-both-seed0", "made-*-seed1"], 2, "made-both-seed1 has loss.way='both'"),
         (["made-both-seed0", "made-both-seed0,made-both-3-seed0"], 2, "made-both-3-seed0 has epochs=3"),
-        (["made-both-seed0", "made-both-seed1,made-both-seed1"], 2, "a run is in it twice"),
+        (["made-both-seed0", "made-both-seed1,made-both-seed1"], 2, "seed 1 is in it twice"),
         (["made-both-seed0", "made-both-seed1", "metric=map"], 2, "expected one of map_class, map_sample, both"),
         (["made-both-seed0", "made-both-seed1", "resample=9"], 2, "did you mean resamples?"),
         (["made-both-seed0", "made-both-seed1", "resamples=0"], 2, "expected a number of at least 1"),
@@ -123,6 +123,16 @@ def test_runs_that_were_trained_on_other_data_are_no_group(tmp_path, capsys):
     assert main(["compare", str(first), f"{first},{second}", FEW]) == 2
     assert "fingerprint of the training data=data 1" in capsys.readouterr().err
     assert main(["compare", str(first), str(second), FEW]) == 0
+
+
+def test_two_runs_of_one_seed_from_other_weights_are_no_group(tmp_path, capsys):
+    first = make_run(tmp_path, "both", 0)
+    runs = [make_run(tmp_path, "class", 1, backbone={"weights": weights}) for weights in ("one.pt", "other.pt")]
+    assert main(["compare", str(first), ",".join(map(str, runs)), FEW]) == 2
+    error = capsys.readouterr().err
+    assert "seed 1 is in it twice" in error
+    assert all(run.name in error for run in runs)
+    assert len(error.splitlines()) <= 3
 
 
 def test_runs_that_were_scored_on_other_images_are_not_compared_though_labels_are_the_same(tmp_path, capsys):
