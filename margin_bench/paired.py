@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from margin_bench.bootstrap import bootstrap, map_class_of_draws, map_sample_of_draws
+from margin_bench.errors import ConfigError
 from margin_bench.metrics import Scores, Targets, class_average_precisions, sample_average_precisions
 
 METRICS = {
@@ -72,6 +73,9 @@ def compare(
         targets: int8 (N, C) with a positive.
         metrics: of METRICS.
         resamples: how many; each of them is drawn once for all runs.
+
+    Raises:
+        ConfigError: no resample has a positive, as can be where both are few.
     """
     runs = [scores for group in groups for scores in group]
     of_draws = [METRICS[metric][1](scores, targets) for metric in metrics for scores in runs]
@@ -120,6 +124,8 @@ def _difference(
     difference: float, resampled: NDArray[np.float64], by_unit: NDArray[np.float64], p_value: float, holm_p: float
 ) -> Difference:
     resampled = resampled[~np.isnan(resampled)]  # without positives, as can be where there are few
+    if not len(resampled):
+        raise ConfigError("no resample of the test samples has a positive label, so there is no interval\nRaise resamples.")
     low, high = np.percentile(resampled, PERCENTILES)
     return Difference(
         difference=difference,

@@ -145,6 +145,16 @@ def test_runs_that_were_scored_on_other_images_are_not_compared_though_labels_ar
     assert len(error.splitlines()) <= 3
 
 
+def test_resamples_that_all_lack_the_only_positive_are_told(tmp_path, capsys):
+    targets = np.zeros((30, 4), np.int8)
+    targets[0, 0] = POSITIVE
+    first, second = (make_run(tmp_path, way, 0, targets=targets) for way in ("both", "class"))
+    words = ["compare", str(first), str(second)]
+    assert main([*words, "resamples=1", "seed=2"]) == 2
+    assert "no resample of the test samples has a positive label" in capsys.readouterr().err
+    assert main([*words, FEW]) == 0
+
+
 def test_scores_that_were_changed_are_not_compared(tmp_path, capsys):
     first, second = (make_run(tmp_path, "both", seed) for seed in (0, 1))
     (second / "scores.npz").write_bytes((first / "scores.npz").read_bytes())
