@@ -1,13 +1,17 @@
 """One run, one owner: a second start of a run that is going on ends at once."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from margin_bench.distributed import World
-from margin_bench.errors import AlreadyRunningError, CheckpointError, MarginBenchError
+from margin_bench.errors import AlreadyRunningError, CheckpointError, MarginBenchError, StoppedError
+from margin_bench.signals import stop_request
+
+POLL_SECONDS = 0.2
 
 
 @contextlib.contextmanager
@@ -30,9 +34,24 @@ def run_lock(run_dir: Path, world: World) -> Iterator[None]:
 
 
 def wait_until_free(run_dir: Path) -> None:
-    """Waits for the process that owns the run's directory."""
-    with FileLock(run_dir / ".lock"):
-        pass
+    """Waits for the process that owns the run's directory.
+
+    Raises:
+        StoppedError: a signal came before it was free.
+    """
+    with stop_request() as stop:
+        while not (stop.exit_code or _is_free(run_dir)):
+            time.sleep(POLL_SECONDS)
+    if stop.exit_code:
+        raise StoppedError(f"stopped while another process works on {run_dir}", stop.exit_code)
+
+
+def _is_free(run_dir: Path) -> bool:
+    try:
+        with FileLock(run_dir / ".lock", blocking=False):
+            return True
+    except Timeout:
+        return False
 
 
 def _acquire(lock: FileLock, run_dir: Path) -> MarginBenchError | None:

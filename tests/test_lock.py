@@ -1,13 +1,16 @@
 """One run, one owner."""
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from margin_bench.distributed import World
-from margin_bench.errors import AlreadyRunningError, CheckpointError
-from margin_bench.lock import run_lock
+from margin_bench.errors import AlreadyRunningError, CheckpointError, StoppedError
+from margin_bench.lock import run_lock, wait_until_free
 
 
 def test_a_second_owner_is_refused_until_the_first_is_gone(tmp_path):
@@ -36,3 +39,13 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="runs_dir=DIR"), run_lock(tmp_path / "file" / "run", World()):
         pass
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_wait_for_another_owner(tmp_path, number, exit_code):
+    with run_lock(tmp_path, World()):
+        threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
+        with pytest.raises(StoppedError) as stopped:
+            wait_until_free(tmp_path)
+    assert stopped.value.exit_code == exit_code
+    wait_until_free(tmp_path)
