@@ -12,6 +12,7 @@ from margin_bench.errors import AlreadyRunningError, CheckpointError, MarginBenc
 from margin_bench.signals import stop_request
 
 POLL_SECONDS = 0.2
+MOMENT_SECONDS = 0.5  # for which a start tries again, since whoever waits for the run holds its lock now and then
 
 
 @contextlib.contextmanager
@@ -22,7 +23,7 @@ def run_lock(run_dir: Path, world: World) -> Iterator[None]:
         AlreadyRunningError: another process owns it. Raised in every process of this run.
         CheckpointError: the directory cannot be made or written.
     """
-    lock = FileLock(run_dir / ".lock", blocking=False)
+    lock = FileLock(run_dir / ".lock", timeout=MOMENT_SECONDS)
     error = world.from_first(_acquire(lock, run_dir) if world.is_first else None)
     if error is not None:
         raise error
@@ -47,6 +48,7 @@ def wait_until_free(run_dir: Path) -> None:
 
 
 def _is_free(run_dir: Path) -> bool:
+    """Whether no process owns the run's directory; there is no way to know but to own it oneself for a moment."""
     try:
         with FileLock(run_dir / ".lock", blocking=False):
             return True

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from filelock import FileLock
 
 from margin_bench.distributed import World
 from margin_bench.errors import AlreadyRunningError, CheckpointError, StoppedError
@@ -17,6 +18,14 @@ def test_a_second_owner_is_refused_until_the_first_is_gone(tmp_path):
     with run_lock(tmp_path / "run", World()), pytest.raises(AlreadyRunningError), run_lock(tmp_path / "run", World()):
         pass
     with run_lock(tmp_path / "run", World()):
+        pass
+
+
+def test_a_start_outlasts_the_moment_for_which_a_waiting_process_holds_the_lock(tmp_path):
+    held = FileLock(tmp_path / ".lock", thread_local=False)
+    held.acquire()
+    threading.Timer(0.1, held.release).start()
+    with run_lock(tmp_path, World()):
         pass
 
 
