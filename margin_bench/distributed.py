@@ -3,11 +3,16 @@
 import contextlib
 import importlib
 import logging
+import multiprocessing
+import multiprocessing.connection
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
 import torch
@@ -17,7 +22,7 @@ from torch import Tensor, nn
 from margin_bench.errors import ConfigError, RunError, StoppedError
 from margin_bench.exits import exit_code_of
 from margin_bench.hardware import usable_cores
-from margin_bench.signals import EXIT_CODES, PREEMPTED
+from margin_bench.signals import EXIT_CODES, PREEMPTED, held_back, let_through
 
 TIMEOUT = timedelta(seconds=300)
 OUR_EXIT_CODES = {2, 3, 4, 5, 6, *EXIT_CODES.values()}  # any other is that of a crash
@@ -133,9 +138,24 @@ def run_processes(function: Callable[..., None], *args: Any, num_processes: int)
 
 
 def _process(function: Callable[..., None], args: tuple[Any, ...]) -> None:
-    exit_code = exit_code_of(function, *args)
+    """What a local process does, which was started with signals held back: an import could not tell of them."""
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    exit_code = exit_code_of(_interruptible, function, *args)
     if exit_code:
         sys.exit(exit_code)
+
+
+def _interruptible(function: Callable[..., None], *args: Any) -> None:
+    let_through()
+    function(*args)
+
+
+def _stop_with_parent() -> None:
+    """Interrupts this process when the one that has started it is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> None:
@@ -154,7 +174,11 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
+        start_method="forkserver",
     )
+    resource_tracker.ensure_running()  # which lets signals through when it starts, so before they are held back
+    with held_back():
+        forkserver.ensure_running()
     try:
         elastic_launch(settings, function)(*args)
     except ChildFailedError as failed:

@@ -125,7 +125,9 @@ def _difference(
 ) -> Difference:
     resampled = resampled[~np.isnan(resampled)]  # without positives, as can be where there are few
     if not len(resampled):
-        raise ConfigError("no resample of the test samples has a positive label, so there is no interval\nRaise resamples.")
+        raise ConfigError(
+            "no resample of the test samples has a positive label, so there is no interval\nRaise resamples."
+        )
     low, high = np.percentile(resampled, PERCENTILES)
     return Difference(
         difference=difference,

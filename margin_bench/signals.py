@@ -13,6 +13,21 @@ EXIT_CODES = {signal.SIGTERM: PREEMPTED, signal.SIGHUP: PREEMPTED, signal.SIGINT
 REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
 
 
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Lets no signal that asks for a stop through for the time of the block; processes started in it keep that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*EXIT_CODES, *REQUEUE})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through() -> None:
+    """Lets the signals that end a run through again; those that ask for a requeue are for its first process alone."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
+
+
 class StopRequest:
     """The exit code that the signals received ask for; 0 as long as none has come."""
 

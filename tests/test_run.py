@@ -1,5 +1,6 @@
 """Whole runs through the command: what they leave behind, and how they go on after whatever befell them."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,6 +252,58 @@ def test_a_signal_stops_two_processes_at_one_step(tmp_path, number, exit_code):
     _, said = run.communicate(timeout=120)
     assert run.returncode == exit_code
     assert "Traceback" not in said
+    assert read_record(tmp_path)["status"] == "stopped"
+
+
+def members(group: int) -> list[int]:
+    """The processes of a process group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            if os.getpgid(int(path.name)) == group:
+                found.append(int(path.name))
+    return found
+
+
+def test_an_interrupt_before_two_processes_have_begun_shows_no_traceback(tmp_path):
+    run = start(tmp_path, "devices=2")
+    wait_until(lambda: len(members(run.pid)) >= 4)  # with what multiprocessing starts for itself; they import by now
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=120)
+    assert run.returncode == 130
+    assert "Traceback" not in said
+
+
+REQUEUED = """
+import signal, sys
+from margin_bench.cli import main
+
+def requeue(number, frame):
+    sys.exit(7)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGUSR2, requeue)
+    sys.exit(main())
+"""
+
+
+def test_a_signal_that_asks_for_a_requeue_leaves_two_processes_to_save(tmp_path):
+    script = tmp_path / "requeued.py"
+    script.write_text(REQUEUED)
+    words = ["train", *TINY, f"runs_dir={tmp_path / 'runs'}", "devices=2", "epochs=300", "evaluate_every=300"]
+    run = subprocess.Popen([sys.executable, str(script), *words], start_new_session=True, stderr=subprocess.DEVNULL)
+    wait_until(lambda: list(tmp_path.glob("runs/*/checkpoints/*.pt")))
+    os.killpg(run.pid, signal.SIGUSR2)  # as Slurm does
+    assert run.wait(timeout=120) == 7
+    assert read_record(tmp_path / "runs")["status"] == "stopped"
+
+
+def test_two_processes_stop_when_the_one_that_has_started_them_is_killed(tmp_path):
+    run = start(tmp_path, "devices=2", "epochs=300", "evaluate_every=300")
+    wait_until(lambda: list(tmp_path.glob("*/checkpoints/*.pt")))
+    run.kill()
+    run.communicate(timeout=120)
+    wait_until(lambda: not members(run.pid))
     assert read_record(tmp_path)["status"] == "stopped"
 
 
