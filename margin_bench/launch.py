@@ -4,7 +4,7 @@ import functools
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -14,6 +14,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 
+from margin_bench.cluster import check_slurm, is_submitit, lost_jobs_named
 from margin_bench.compose import COMPOSITION_ERRORS, check
 from margin_bench.config import configs_dir, is_for_hydra, register_resolvers, search_path
 from margin_bench.errors import AlreadyRunningError, CheckpointError, ConfigError, MarginBenchError
@@ -38,7 +39,7 @@ def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], c
     Raises:
         ConfigError: the launcher refuses what it is given.
         MarginBenchError: a signal stopped a run, whose state is saved, and the rest did not begin; or the launcher has
-            lost a job.
+            given up.
     """
     register_resolvers()
     outcomes = _launch(command, jobs, shared, config_dir)
@@ -86,10 +87,14 @@ def _launch(
             task_function=functools.partial(outcome_of, command, jobs),
             config=config,
         )
-        elsewhere = config.hydra.runtime.choices["hydra/launcher"] != "basic"
+        name = config.hydra.runtime.choices["hydra/launcher"]
+        check_slurm(launcher, name)
+        elsewhere = name != "basic"
         if elsewhere:
             say(f"{len(jobs)} jobs are with the launcher", sys.stderr)
-        outcomes: list[Outcome] = [each.return_value for each in launcher.launch([[*of_all, *job] for job in jobs], 0)]
+        with lost_jobs_named() if is_submitit(launcher) else nullcontext():
+            returns = launcher.launch([[*of_all, *job] for job in jobs], 0)
+        outcomes: list[Outcome] = [each.return_value for each in returns]
     if elsewhere:
         _show_results(outcomes)
     return outcomes

@@ -41,21 +41,23 @@ def test_a_launcher_may_give_a_run_processes_of_its_own():
     [
         (["hydra/launcher=slurm_4gpu", "batch_size=64", "bucket_size=64", "microbatch_size=32"], "64 over 4"),
         (["hydra/launcher=submitit_local", "hydra.launcher.nodes=2"], "can use only one node"),
+        (["hydra/launcher=submitit_slurm"], "hydra/launcher=submitit_slurm needs Slurm"),
         (["hydra/sweeper=basic"], "goes through the grid itself"),
         (["hydra.launcher.partition=gpu"], "hydra.launcher.partition"),
     ],
 )
-def test_what_does_not_fit_the_launcher_is_a_mistake_of_the_configuration(tmp_path, capsys, words, said):
+def test_what_does_not_fit_the_launcher_is_a_mistake_of_the_configuration(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.setattr("shutil.which", lambda program: None)  # no Slurm
     assert main(["train", "-m", f"runs_dir={tmp_path / Path('runs')}", "seed=0,1", *words]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_a_launcher_that_loses_a_job_is_told_of(tmp_path, monkeypatch, capsys):
+def test_a_launcher_that_gives_up_is_told_of(tmp_path, monkeypatch, capsys):
     def lost(*args, **options):
-        raise RuntimeError("Job 1 has not produced any output")
+        raise RuntimeError("Slurm does not answer")
 
     monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *args, **more: SimpleNamespace(launch=lost))
     assert main(["train", "-m", f"runs_dir={tmp_path}", "seed=0,1"]) == 1
     said = capsys.readouterr().err
-    assert "the launcher has given up: Job 1 has not produced any output" in said
+    assert "the launcher has given up: Slurm does not answer" in said
     assert len(said.splitlines()) == 3

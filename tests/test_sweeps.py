@@ -125,6 +125,10 @@ def tasks_of(runs_dir: Path) -> list[int]:
     return found
 
 
+def holds_open(pid: int, path: Path) -> bool:
+    return any(opened.resolve() == path for opened in Path(f"/proc/{pid}/fd").iterdir())
+
+
 def test_a_job_that_is_preempted_is_requeued_and_ends_as_the_unbroken_run(finished_run, tmp_path):
     sweep = start(tmp_path, *JOBS)
     wait_until(lambda: list(tmp_path.glob("*/checkpoints/manifest.json")))
@@ -142,3 +146,16 @@ def test_a_run_that_fails_in_a_job_is_listed_as_any_other(tmp_path):
     assert exit_code == 1
     assert said.splitlines()[1].startswith("margin-bench: 1 of 1 runs failed")
     assert "missing cannot be read" in said.splitlines()[2]
+
+
+def test_a_run_whose_job_is_killed_is_listed_and_the_others_are_done(tmp_path):
+    sweep = start(tmp_path, *JOBS, "seed=0,1")
+    wait_until(lambda: list(tmp_path.glob("*-seed0-*/record.json")))
+    (task,) = (pid for pid in tasks_of(tmp_path) if holds_open(pid, next(tmp_path.glob("*-seed0-*/.lock"))))
+    os.kill(task, signal.SIGKILL)
+    exit_code, said = ended(sweep)
+    assert exit_code == 1
+    title, killed = said.splitlines()[-2:]
+    assert title == "margin-bench: 1 of 2 runs failed"
+    assert killed.startswith("seed=0: its job ended without a result")
+    assert sorted(record["status"] for record in records(tmp_path)) == ["finished", "running"]
