@@ -113,7 +113,7 @@ def _told_errors() -> Iterator[None]:
         raise CheckpointError(f"the sweep cannot be written: {error}\nGive a writable runs_dir=DIR.") from error
     except RuntimeError as error:  # what submitit raises
         raise MarginBenchError(
-            f"the launcher has given up: {str(error).splitlines()[0]}\n"
+            f"the launcher has given up: {str(error).partition(chr(10))[0] or error.__cause__}\n"
             "Its jobs, if any run, go on, and their output is in .submitit in runs_dir.\n"
             "The same command again waits for them and does what is then missing."
         ) from error

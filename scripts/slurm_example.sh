@@ -14,7 +14,8 @@
 #SBATCH --signal=TERM@120   # two minutes before the end the run is told to save
 set -u
 
-srun margin-bench train devices=4 "$@"
+# Since Slurm 22.05, srun does not take the number of CPUs from the job.
+srun --cpus-per-task="$SLURM_CPUS_PER_TASK" margin-bench train devices=4 "$@"
 exit_code=$?
 if [ "$exit_code" -eq 75 ]; then # preempted: the state is saved, and the same command goes on from there
     scontrol requeue "$SLURM_JOB_ID"

@@ -1,5 +1,6 @@
 """Launchers: what they give to a run, and what is told of the jobs that failed."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,6 +51,25 @@ def test_what_does_not_fit_the_launcher_is_a_mistake_of_the_configuration(tmp_pa
     monkeypatch.setattr("shutil.which", lambda program: None)  # no Slurm
     assert main(["train", "-m", f"runs_dir={tmp_path / Path('runs')}", "seed=0,1", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_srun_is_told_the_number_of_cpus_which_it_does_not_take_from_the_job(tmp_path, monkeypatch, capsys):
+    (tmp_path / "srun").touch(0o755)
+    (tmp_path / "sbatch").write_text(f'#!/bin/sh\ncat "$1" > {tmp_path}/script.sh\nexit 1\n')
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    words = [
+        "hydra/launcher=slurm_4gpu",
+        "hydra.launcher.tasks_per_node=1",
+        f"runs_dir={tmp_path / 'runs'}",
+        "seed=0,1",
+    ]
+    assert main(["train", "-m", *words]) == 1
+    said = capsys.readouterr().err
+    assert "the launcher has given up: Command '['sbatch'" in said
+    assert "Traceback" not in said
+    script = (tmp_path / "script.sh").read_text().splitlines()
+    assert script.index("#SBATCH --cpus-per-task=8") < script.index("export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK")
 
 
 def test_a_launcher_that_gives_up_is_told_of(tmp_path, monkeypatch, capsys):
