@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from margin_bench.tables.records import traits_of
 from margin_bench.tracking import say
 
 TITLES = {"map_class": ("mAP@class", "classes"), "map_sample": ("mAP@sample", "samples")}
+OVERRIDE = re.compile(r"[\w.+~]+=")  # `=` may stand in a path as well, but behind a separator
 SHOWN = 3  # classes named as those that gain or lose most
 HELP = """usage: margin-bench compare FIRST OTHER [OTHER ...] [key=value ...] [--json]
 
@@ -69,8 +71,9 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("words", nargs="*")
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_intermixed_args(arguments)
-    names = [word for word in parsed.words if "=" not in word]
-    config: CompareConfig = typed("compare", composed("compare", [word for word in parsed.words if "=" in word]))
+    overrides = [word for word in parsed.words if OVERRIDE.match(word)]
+    names = [word for word in parsed.words if not OVERRIDE.match(word)]
+    config: CompareConfig = typed("compare", composed("compare", overrides))
     if len(names) < 2:
         raise ConfigError("margin-bench compare needs two runs or more\nmargin-bench compare --help says more")
     groups = [_group(name, Path(config.runs_dir)) for name in names]
@@ -100,9 +103,10 @@ def _group(name: str, runs_dir: Path) -> Group:
 
 def _run_dirs(word: str, runs_dir: Path) -> list[Path]:
     """The directories of the runs that a word stands for: an id, a path, or a pattern of either."""
-    if not set(word) & set("*?["):
-        return [find_run(word, runs_dir)]
-    found = _matches(runs_dir / word) or _matches(Path(word))
+    run_dir = find_run(word, runs_dir)
+    if run_dir.is_dir() or not set(word) & set("*?["):
+        return [run_dir]
+    found = _matches(runs_dir, word) or _matches(Path(), word)
     if not found:
         raise CheckpointError(
             f"{word} matches no run, neither in {runs_dir} nor as a path; runs_dir=DIR says where they are"
@@ -110,9 +114,10 @@ def _run_dirs(word: str, runs_dir: Path) -> list[Path]:
     return found
 
 
-def _matches(pattern: Path) -> list[Path]:
-    root = Path(pattern.anchor)
-    return sorted(path for path in root.glob(str(pattern.relative_to(root))) if (path / RECORD).is_file())
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """The runs that a pattern stands for, within a folder unless it is absolute."""
+    root = Path(pattern).anchor
+    return sorted(path for path in (folder / root).glob(pattern.removeprefix(root)) if (path / RECORD).is_file())
 
 
 def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:

@@ -93,7 +93,9 @@ def _syntax_mistakes(override: str) -> list[str]:
     try:
         parsed = _parsed(override)
     except HydraException:
-        return [f"{override}: expected key=value"]
+        key, _, value = override.partition("=")
+        quoted = f"; such a value stands in quotes, \"{key}='{value}'\"" if value else ""
+        return [f"{override}: expected key=value{quoted}"]
     with suppress(HydraException):  # of an interval, which has no single values
         if _single_values(parsed):
             return []

@@ -85,6 +85,20 @@ def test_groups_are_patterns_or_lists_of_runs_over_seeds(runs_dir, capsys):
     assert first["holm_p"] >= first["wilcoxon_p"] or second["holm_p"] >= second["wilcoxon_p"]
 
 
+def test_folders_may_have_any_name(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "lr=0.1 [old]"
+    first, second = (make_run(folder, way, 0) for way in ("both", "class"))
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        str(second),
+        f"./{second.relative_to(tmp_path)}",
+        "made-class-*",
+        f"{folder.parent}/lr=*/made-class-*",
+    ):
+        assert main(["compare", str(first), name, f"runs_dir='{folder}'", FEW]) == 0, name
+        assert "#2 minus #1" in capsys.readouterr().out
+
+
 def test_the_same_command_says_the_same_and_another_seed_draws_anew(runs_dir, capsys):
     said = []
     for extra in ([], [], ["seed=1"]):

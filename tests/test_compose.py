@@ -31,6 +31,7 @@ def mistakes(*overrides, command="train", **more):
         ["loss=bce"],
         ["optim.momentum=0", "optim.nesterov=false"],
         ["workers=null", "backbone.weights=null"],
+        ["runs_dir='/data/a=b [c]'"],
     ],
 )
 def test_good_overrides_pass(overrides):
@@ -60,7 +61,8 @@ def test_good_overrides_pass(overrides):
         ("dataset.num_train=none", ["dataset.num_train=none"]),
         ("+foo=1", ["foo: there is no such key"]),
         ("+optim.beta=1", ["optim.beta: there is no such key"]),
-        ("epochs", ["expected key=value"]),
+        ("epochs", ["epochs: expected key=value"]),
+        ("runs_dir=/data/a=b", ["such a value stands in quotes, \"runs_dir='/data/a=b'\""]),
         ("bucket_size=100", ["bucket_size=100 does not divide batch_size=512", "64 or 128"]),
         ("bucket_size=1024", ["nearest that do: 512"]),
         ("microbatch_size=96", ["microbatch_size=96", "64 or 128"]),
