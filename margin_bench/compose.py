@@ -52,6 +52,7 @@ def check(
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
         mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override)]
         if not mistakes:
+            mistakes = _repeated_keys(overrides)
             for cell in _cells(overrides):
                 choices = [override for override in cell if _is_choice(override, groups_files)]
                 values = [override for override in cell if not _is_choice(override, groups_files)]
@@ -77,11 +78,14 @@ def composed(command: str, overrides: Sequence[str], config_dir: str | None = No
 
 
 def grid(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[str], list[list[str]]]:
-    """The overrides that all runs of a sweep share, and what each run has besides, the last key changing fastest."""
+    """The overrides that all runs of a sweep share, and what each run has besides, the last key changing fastest.
+
+    A value that is given twice counts once.
+    """
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
         parsed = [_parsed(override) for override in overrides]
         swept = {
-            override.get_key_element(): [str(value.input_line) for value in _single_values(override)]
+            override.get_key_element(): dict.fromkeys(str(value.input_line) for value in _single_values(override))
             for override in parsed
             if override.is_sweep_override()
         }
@@ -100,6 +104,18 @@ def _syntax_mistakes(override: str) -> list[str]:
         if _single_values(parsed):
             return []
     return [f"{override}: a sweep needs values to go through, as 1,2,4"]
+
+
+def _repeated_keys(overrides: Sequence[str]) -> list[str]:
+    """A line for each key that is given several times, once with values to go through: only some would count."""
+    by_key: dict[str, list[Override]] = {}
+    for override in map(_parsed, overrides):
+        by_key.setdefault(override.get_key_element().lstrip("+~"), []).append(override)
+    return [
+        f"{' '.join(str(override.input_line) for override in given)}: give {key} once, with all its values: {key}=1,2,4"
+        for key, given in by_key.items()
+        if len(given) > 1 and any(override.is_sweep_override() for override in given)
+    ]
 
 
 def _parsed(override: str) -> Override:

@@ -6,7 +6,7 @@ import importlib.metadata
 import pytest
 
 from margin_bench import compose
-from margin_bench.compose import check
+from margin_bench.compose import check, grid
 from margin_bench.errors import ConfigError
 
 
@@ -114,6 +114,20 @@ def test_all_mistakes_are_reported_at_once():
 def test_a_wrong_value_anywhere_in_a_sweep_is_found_and_named_once():
     (line,) = mistakes("seed=0,1", "loss.way=both,rows")
     assert "loss.way=rows" in line
+
+
+@pytest.mark.parametrize("overrides", [["epochs=1,2", "epochs=3,4"], ["epochs=1,2", "epochs=3"]])
+def test_a_key_that_a_sweep_gives_twice_is_a_mistake(overrides):
+    line, unknown = mistakes("seed=0,1", *overrides, "epcohs=3")
+    assert "no key epcohs" in unknown
+    assert line.startswith(f"{' '.join(overrides)}: give epochs once")
+
+
+def test_a_value_that_a_sweep_gives_twice_counts_once():
+    assert grid(["epochs=2", "seed=0,1,0", "loss.way=both,both"]) == (
+        ["epochs=2"],
+        [["seed=0", "loss.way=both"], ["seed=1", "loss.way=both"]],
+    )
 
 
 def test_a_key_that_one_value_of_a_swept_group_lacks_is_found_and_so_is_a_wrong_value_of_it_in_the_others():
