@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -50,10 +51,10 @@ def check(
         return _defaults(lambda words: compose(command, [*search, *words]), groups_files, choices)
 
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override)]
+        mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override, search)]
         if not mistakes:
             mistakes = _repeated_keys(overrides)
-            for cell in _cells(overrides):
+            for cell in _cells(overrides, search):
                 choices = [override for override in cell if _is_choice(override, groups_files)]
                 values = [override for override in cell if not _is_choice(override, groups_files)]
                 defaults, found = defaults_of(tuple(str(choice.input_line) for choice in choices))
@@ -82,10 +83,13 @@ def grid(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[
 
     A value that is given twice counts once.
     """
+    search = search_path(config_dir)
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
         parsed = [_parsed(override) for override in overrides]
         swept = {
-            override.get_key_element(): dict.fromkeys(str(value.input_line) for value in _single_values(override))
+            override.get_key_element(): dict.fromkeys(
+                str(value.input_line) for value in _single_values(override, search)
+            )
             for override in parsed
             if override.is_sweep_override()
         }
@@ -93,7 +97,7 @@ def grid(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[
     return shared, [list(cell) for cell in itertools.product(*swept.values())]
 
 
-def _syntax_mistakes(override: str) -> list[str]:
+def _syntax_mistakes(override: str, search: Sequence[str]) -> list[str]:
     try:
         parsed = _parsed(override)
     except HydraException:
@@ -101,7 +105,7 @@ def _syntax_mistakes(override: str) -> list[str]:
         quoted = f"; such a value stands in quotes, \"{key}='{value}'\"" if value else ""
         return [f"{override}: expected key=value{quoted}"]
     with suppress(HydraException):  # of an interval, which has no single values
-        if _single_values(parsed):
+        if _single_values(parsed, search):
             return []
     return [f"{override}: a sweep needs values to go through, as 1,2,4"]
 
@@ -123,9 +127,9 @@ def _parsed(override: str) -> Override:
     return parsed
 
 
-def _cells(overrides: Sequence[str]) -> Iterator[list[Override]]:
+def _cells(overrides: Sequence[str], search: Sequence[str]) -> Iterator[list[Override]]:
     """The overrides of single runs in which every value of a sweep stands, and every combination of related keys."""
-    values = [_single_values(_parsed(override)) for override in overrides]
+    values = [_single_values(_parsed(override), search) for override in overrides]
     first = [choices[0] for choices in values]
     yield first
     for positions in _related([override.key_or_group for override in first]):
@@ -137,10 +141,16 @@ def _cells(overrides: Sequence[str]) -> Iterator[list[Override]]:
                 yield cell
 
 
-def _single_values(override: Override) -> list[Override]:
+def _single_values(override: Override, search: Sequence[str]) -> list[Override]:
     if not override.is_sweep_override():
         return [override]
-    return [_parsed(f"{override.get_key_element()}={value}") for value in override.sweep_string_iterator()]
+    glob: Any = override.value()
+    if isinstance(glob, Glob):  # Hydra's own iterator knows no files of the user's folder
+        loader = GlobalHydra.instance().config_loader()
+        values = iter(glob.filter(loader.get_group_options(override.key_or_group, overrides=list(search))))
+    else:
+        values = override.sweep_string_iterator()
+    return [_parsed(f"{override.get_key_element()}={value}") for value in values]
 
 
 def _related(keys: list[str]) -> list[list[int]]:

@@ -206,6 +206,14 @@ def test_a_folder_of_the_users_own_adds_groups_files(tmp_path):
     assert "loss.gamma=wide: expected float" in line
 
 
+def test_a_pattern_of_files_finds_those_of_the_user_as_well(tmp_path):
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "zmine.yaml").write_text("name: mine\n_target_: my_package.MyLoss\n")
+    assert grid(["loss=glob(z*)"], str(tmp_path)) == ([], [["loss=zlpr"], ["loss=zmine"]])
+    check("train", ["loss=glob(zm*)"], config_dir=str(tmp_path))
+    assert "a sweep needs values" in mistakes("loss=glob(zm*)")[0]
+
+
 @pytest.mark.parametrize(
     ("file", "content", "needed"),
     [
