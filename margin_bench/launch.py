@@ -44,7 +44,7 @@ def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], c
     register_resolvers()
     outcomes = _launch(command, jobs, shared, config_dir)
     while busy := {number: run_dir for number, outcome in enumerate(outcomes) if (run_dir := _busy(outcome))}:
-        say(f"waiting for {len(busy)} runs that other processes work on", sys.stderr)
+        say(f"waiting for runs that other processes work on: {len(busy)}", sys.stderr)
         for run_dir in busy.values():
             wait_until_free(run_dir)
         again = _launch(command, [jobs[number] for number in busy], shared, config_dir)
@@ -70,7 +70,9 @@ def num_processes(shared: Sequence[str], config_dir: str | None) -> int | None:
 def failures(outcomes: Iterable[tuple[str, Outcome]]) -> list[str]:
     """A line for each job that failed: its name, the cause, and where its log is."""
     return [
-        f"{name}: {outcome.message.splitlines()[0]}{_log(outcome)}" for name, outcome in outcomes if outcome.exit_code
+        f"{name}: {outcome.message.splitlines()[0].rstrip('.')}{_log(outcome)}"
+        for name, outcome in outcomes
+        if outcome.exit_code
     ]
 
 
@@ -91,7 +93,7 @@ def _launch(
         check_slurm(launcher, name)
         elsewhere = name != "basic"
         if elsewhere:
-            say(f"{len(jobs)} jobs are with the launcher", sys.stderr)
+            say(f"jobs with the launcher: {len(jobs)}", sys.stderr)
         with lost_jobs_named() if is_submitit(launcher) else nullcontext():
             returns = launcher.launch([[*of_all, *job] for job in jobs], 0)
         outcomes: list[Outcome] = [each.return_value for each in returns]

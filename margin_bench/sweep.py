@@ -23,4 +23,5 @@ def sweep(command: str, overrides: Sequence[str], config_dir: str | None) -> Non
     outcomes = launch(command, cells, shared, config_dir)
     names = [" ".join(cell) or "the run" for cell in cells]
     if failed := failures(zip(names, outcomes, strict=True)):
-        raise MarginBenchError("\n".join([f"{len(failed)} of {len(cells)} runs failed", *failed]))
+        title = f"{len(failed)} of {len(cells)} runs failed" if len(cells) > 1 else "the run failed"
+        raise MarginBenchError("\n".join([title, *failed]))

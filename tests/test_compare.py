@@ -25,7 +25,7 @@ def make_run(runs_dir, way, seed, status=FINISHED, targets=None, trained_on="som
         targets = np.random.default_rng(0).choice(np.array([POSITIVE, NEGATIVE], np.int8), (30, 4), p=[0.3, 0.7])
     quality = 2.0 if way == "both" else 0.5
     scores = (random.standard_normal(targets.shape) + quality * (targets == POSITIVE)).astype(np.float32)
-    save_scores(runs_dir / run_id, SavedScores(scores, targets, CLASS_NAMES))
+    save_scores(runs_dir / run_id, SavedScores(scores, targets, CLASS_NAMES[: targets.shape[1]]))
     content = {"loss": {"way": way, "seed": seed}, "epochs": 2, "seed": seed, "workers": seed, **config}
     digest = scores_sha256(runs_dir / run_id)
     dataset = {"fingerprints": {"train": trained_on, "test": scored_on}}
@@ -65,6 +65,15 @@ def test_two_runs_are_compared_in_words(runs_dir, capsys):
     assert "most lost" not in out
     assert "mAP@sample" in out
     assert "by Holm" not in out
+
+
+def test_one_is_no_plural(tmp_path, capsys):
+    targets = np.array([[POSITIVE]], np.int8)
+    first, second = (make_run(tmp_path, way, 0, targets=targets) for way in ("both", "class"))
+    assert main(["compare", str(first), str(second), "resamples=1"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("1 sample, 1 class; values in percent")
+    assert "% of 1 resample\n" in out
 
 
 def test_groups_are_patterns_or_lists_of_runs_over_seeds(runs_dir, capsys):

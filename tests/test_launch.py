@@ -17,8 +17,8 @@ def test_a_failed_job_is_a_line_with_the_cause_and_the_log(tmp_path):
     (tmp_path / "log.txt").write_text("")
     outcomes = {
         "seed=0": Outcome(run_dir=tmp_path),
-        "seed=1": Outcome(5, "the loss is nan\nLower the rates.", tmp_path),
-        "seed=2": Outcome(3, "no images", tmp_path / "never_begun"),
+        "seed=1": Outcome(5, "the loss is nan.\nLower the rates.", tmp_path),
+        "seed=2": Outcome(3, "no images.", tmp_path / "never_begun"),
         "seed=3": Outcome(2, "no such loss"),
     }
     assert failures(outcomes.items()) == [

@@ -79,7 +79,7 @@ def test_a_run_that_another_process_leaves_unfinished_is_taken_over_at_the_end(t
     sweep = start(tmp_path, "-m", "seed=0,1")
     assert sweep.stderr is not None
     said = iter(sweep.stderr.readline, "")
-    assert any("waiting for 1 runs" in line for line in said)
+    assert any("waiting for runs that other processes work on: 1" in line for line in said)
     assert sorted(record["status"] for record in records(tmp_path)) == ["finished", "running"]
     os.killpg(other.pid, signal.SIGKILL)
     other.communicate()
@@ -144,7 +144,7 @@ def test_a_job_that_is_preempted_is_requeued_and_ends_as_the_unbroken_run(finish
 def test_a_run_that_fails_in_a_job_is_listed_as_any_other(tmp_path):
     exit_code, said = ended(start(tmp_path, *JOBS, "backbone.weights=missing"))
     assert exit_code == 1
-    assert said.splitlines()[1].startswith("margin-bench: 1 of 1 runs failed")
+    assert said.splitlines()[1].startswith("margin-bench: the run failed")
     assert "missing cannot be read" in said.splitlines()[2]
 
 
