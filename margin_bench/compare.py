@@ -141,9 +141,16 @@ def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
 
 
 def _traits(record: dict[str, Any]) -> dict[str, str]:
-    """What decides the result of a run besides its seed, by dotted key; files of data by their content."""
+    """What decides the result of a run besides its seed, by dotted key; files of data by their content.
+
+    A record does not know the content of a file of weights, only that there is one.
+    """
     traits = {key: value for key, value in traits_of(record["config"]).items() if key.rpartition(".")[2] != "seed"}
-    return {**traits, "fingerprint of the training data": record["dataset"]["fingerprints"]["train"][:12]}
+    return {
+        **traits,
+        "backbone.weights": "null" if record["config"]["backbone"]["weights"] is None else "(a file)",
+        "fingerprint of the training data": record["dataset"]["fingerprints"]["train"][:12],
+    }
 
 
 def _check_same_samples(groups: list[Group]) -> None:

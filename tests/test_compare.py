@@ -17,9 +17,12 @@ CLASS_NAMES = ("cat", "dog", "emu", "yak")
 FEW = "resamples=50"
 
 
-def make_run(runs_dir, way, seed, status=FINISHED, targets=None, trained_on="some", scored_on="some", **config):
+def make_run(
+    runs_dir, way, seed, status=FINISHED, targets=None, trained_on="some", scored_on="some", weights=None, **config
+):
     """A run on 30 samples; runs of the way `both` rank better."""
-    run_id = "-".join(["made", way, *map(str, config.values()), f"seed{seed}"])
+    names = [str(value) for value in (*config.values(), weights) if value is not None]
+    run_id = "-".join(["made", way, *names, f"seed{seed}"])
     random = np.random.default_rng([seed, len(way)])
     if targets is None:
         targets = np.random.default_rng(0).choice(np.array([POSITIVE, NEGATIVE], np.int8), (30, 4), p=[0.3, 0.7])
@@ -27,6 +30,7 @@ def make_run(runs_dir, way, seed, status=FINISHED, targets=None, trained_on="som
     scores = (random.standard_normal(targets.shape) + quality * (targets == POSITIVE)).astype(np.float32)
     save_scores(runs_dir / run_id, SavedScores(scores, targets, CLASS_NAMES[: targets.shape[1]]))
     content = {"loss": {"way": way, "seed": seed}, "epochs": 2, "seed": seed, "workers": seed, **config}
+    content["backbone"] = {"weights": weights}
     digest = scores_sha256(runs_dir / run_id)
     dataset = {"fingerprints": {"train": trained_on, "test": scored_on}}
     record = {"run_id": run_id, "status": status, "seed": seed, "config": content, "dataset": dataset}
@@ -150,12 +154,18 @@ def test_runs_that_were_trained_on_other_data_are_no_group(tmp_path, capsys):
 
 def test_two_runs_of_one_seed_from_other_weights_are_no_group(tmp_path, capsys):
     first = make_run(tmp_path, "both", 0)
-    runs = [make_run(tmp_path, "class", 1, backbone={"weights": weights}) for weights in ("one.pt", "other.pt")]
+    runs = [make_run(tmp_path, "class", 1, weights=weights) for weights in ("one.pt", "other.pt")]
     assert main(["compare", str(first), ",".join(map(str, runs)), FEW]) == 2
     error = capsys.readouterr().err
     assert "seed 1 is in it twice" in error
     assert all(run.name in error for run in runs)
     assert len(error.splitlines()) <= 3
+
+
+def test_runs_with_and_without_a_file_of_weights_are_no_group(tmp_path, capsys):
+    first, second = make_run(tmp_path, "both", 0), make_run(tmp_path, "both", 1, weights="one.pt")
+    assert main(["compare", str(first), f"{first},{second}", FEW]) == 2
+    assert "made-both-one.pt-seed1 has backbone.weights=(a file)" in capsys.readouterr().err
 
 
 def test_runs_that_were_scored_on_other_images_are_not_compared_though_labels_are_the_same(tmp_path, capsys):
