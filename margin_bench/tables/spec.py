@@ -1,6 +1,6 @@
 """What a table holds, as its YAML file in `configs/table/` says; `docs/tables.md` has the grammar. Imports no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,26 @@ from omegaconf._utils import get_yaml_loader
 
 from margin_bench.config import configs_dir
 from margin_bench.errors import ConfigError, nearest
+from margin_bench.tables.words import parsed
 
 SCORES = ("map_class", "map_sample")
 FACTS = ("num_classes", "num_train", "num_test", "labels_per_sample")
+
+
+def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    """As PyYAML constructs one, which takes the last of two values that one key has."""
+    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+    if twins := [key for key in keys if keys.count(key) > 1]:
+        raise yaml.constructor.ConstructorError(None, None, f"{twins[0]} is there twice", node.start_mark)
+    content: dict[Any, Any] = yaml.SafeLoader.construct_mapping(loader, node, deep)
+    return content
+
 
 # Reads YAML as Hydra does, where `1e-4` is a number; in C, which is ten times as fast, where PyYAML was built with it.
 _LOADER = type(
     "_Loader",
     (getattr(yaml, "CSafeLoader", yaml.SafeLoader),),
-    {"yaml_implicit_resolvers": get_yaml_loader().yaml_implicit_resolvers},
+    {"yaml_implicit_resolvers": get_yaml_loader().yaml_implicit_resolvers, "construct_mapping": _mapping},
 )
 
 
@@ -98,12 +109,10 @@ def read_table(name: str, dirs: list[Path]) -> Table:
     if path is None:
         known = table_names(dirs)
         raise ConfigError(f"there is no table {name}{nearest(name, known)} (known: {', '.join(known)})")
-    content = read_yaml(path)
     try:
-        return _table(name, content, dirs)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        cause = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(f"{path} is no table: {cause}\ndocs/tables.md shows what a table must say.") from error
+        return _table(name, read_yaml(path), dirs)
+    except ValueError as error:
+        raise ConfigError(f"{path} is no table: {error}\ndocs/tables.md shows what a table must say.") from error
 
 
 def find(dirs: list[Path], group: str, option: str) -> Path | None:
@@ -112,82 +121,125 @@ def find(dirs: list[Path], group: str, option: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def read_yaml(path: Path) -> Any:
-    """What a YAML file says.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """What a YAML file says, key by key.
 
     Raises:
-        ConfigError: it is no YAML.
+        ConfigError: it cannot be read, is no YAML, or has no keys.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {}
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected keys with values, got {content!r}")
+    return content
 
 
 def _table(name: str, content: dict[str, Any], dirs: list[Path]) -> Table:
-    measures = tuple(content.get("measures", SCORES))
-    if not (set(measures) <= set(SCORES) or set(measures) <= set(FACTS)) or not measures:
-        raise ValueError(f"measures: expected some of {', '.join(SCORES)}, or some of {', '.join(FACTS)}")
-    _refuse_unknown(content, {"caption", "measures", "base", "rows", "columns", "blocks", "published"})
+    _refuse_unknown("", content, {"caption", "measures", "base", "rows", "columns", "blocks", "published"})
+    if "caption" not in content:
+        raise ValueError("caption is missing")
+    measures = _measures(content.get("measures", SCORES))
     shared: dict[str, Any] = {key: content[key] for key in ("rows", "columns", "published") if key in content}
-    blocks = content.get("blocks", {"": {}})
-    return Table(
-        name,
-        caption=str(content["caption"]),
-        measures=measures,
-        blocks=tuple(
-            _block(str(label), _words(content.get("base")), {**shared, **block}, dirs)
-            for label, block in blocks.items()
-        ),
-    )
-
-
-def _block(name: str, words: tuple[str, ...], content: dict[str, Any], dirs: list[Path]) -> Block:
-    _refuse_unknown(content, {"base", "rows", "columns", "published"})
-    rows, columns = (_axis(content.get(key), dirs) for key in ("rows", "columns"))
-    published = {
-        (measure, row.label, column.label): number
-        for measure, numbers in content.get("published", {}).items()
-        for row, line in zip(rows.entries, _lines(numbers, rows), strict=True)
-        for column, number in zip(columns.entries, line if columns is not NO_AXIS else [line], strict=True)
+    base = _words("base", content.get("base"))
+    blocks = {
+        label: _block(label, base, {**shared, **_section(f"blocks.{label}", block)}, measures, dirs)
+        for label, block in _by_label("blocks", content.get("blocks", {"": {}})).items()
     }
-    return Block(name, words + _words(content.get("base")), rows, columns, published)
+    if measures[0] in FACTS:
+        _refuse_cells_without_data(blocks.values())
+    return Table(name, str(content["caption"]), measures, tuple(blocks.values()))
 
 
-def _lines(numbers: Any, rows: Axis) -> list[Any]:
-    """The published numbers of each row: in their order, or by their labels."""
-    if rows is NO_AXIS:
-        return [numbers]
-    return [numbers[entry.label] for entry in rows.entries] if isinstance(numbers, dict) else list(numbers)
+def _measures(names: Any) -> tuple[str, ...]:
+    measures = tuple(names) if isinstance(names, list | tuple) else (names,)
+    if not measures or not any(all(name in known for name in measures) for known in (SCORES, FACTS)):
+        raise ValueError(f"measures: expected some of {', '.join(SCORES)}, or some of {', '.join(FACTS)}")
+    return measures
 
 
-def _axis(content: dict[str, Any] | None, dirs: list[Path]) -> Axis:
+def _block(
+    name: str, words: tuple[str, ...], content: dict[str, Any], measures: tuple[str, ...], dirs: list[Path]
+) -> Block:
+    _refuse_unknown(f"blocks.{name}: ", content, {"base", "rows", "columns", "published"})
+    rows, columns = (_axis(key, content.get(key), dirs) for key in ("rows", "columns"))
+    numbers = _section("published", content.get("published") or {})
+    _refuse_unknown("published: ", numbers, set(measures))
+    published = {
+        (measure, row.label, column.label): _number(f"published.{measure}", number)
+        for measure in numbers
+        for row, line in zip(rows.entries, _along(rows, f"published.{measure}", numbers[measure]), strict=True)
+        for column, number in zip(columns.entries, _along(columns, f"published.{measure}", line), strict=True)
+    }
+    return Block(name, words + _words("base", content.get("base")), rows, columns, published)
+
+
+def _along(axis: Axis, key: str, values: Any) -> list[Any]:
+    """The values of all entries of an axis: given in their order, or by their labels."""
+    if axis is NO_AXIS:
+        return [values]
+    labels = [entry.label for entry in axis.entries]
+    if isinstance(values, dict) and set(by_label := _by_label(key, values)) == set(labels):
+        return [by_label[label] for label in labels]
+    if isinstance(values, list) and len(values) == len(labels):
+        return values
+    raise ValueError(f"{key}: expected something for each of {', '.join(labels)}, got {values!r}")
+
+
+def _number(key: str, value: Any) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise ValueError(f"{key}: expected numbers, or null where one is not known, got {value!r}")
+    return value
+
+
+def _axis(side: str, content: Any, dirs: list[Path]) -> Axis:
     if content is None:
         return NO_AXIS
-    _refuse_unknown(content, {"name", "key", "values"})
-    values, key = content["values"], content.get("key")
+    section = _section(side, content)
+    _refuse_unknown(f"{side}: ", section, {"name", "key", "values"})
+    needed = ("name", "values") if isinstance(section.get("values"), dict) else ("name", "key", "values")
+    if missing := [key for key in needed if key not in section]:
+        raise ValueError(f"{side}: {missing[0]} is missing")
+    values, key = section["values"], section.get("key")
     if key == "loss" and isinstance(values, str):
         values = _losses(values, dirs)
-    if isinstance(values, dict):
-        entries = [Entry(str(label), _words(words)) for label, words in values.items()]
+    place = f"{side}.values"
+    if isinstance(values, list):
+        entries = [_entry_of(place, key, value) for value in values]
     else:
-        entries = [Entry(_in_words(value, "g"), (f"{content['key']}={_in_words(value)}",)) for value in values]
-    return Axis(str(content["name"]), tuple(entries))
+        entries = [Entry(label, _words(place, words)) for label, words in _by_label(place, values).items()]
+    _refuse_twins(place, [entry.label for entry in entries])
+    return Axis(str(section["name"]), tuple(entries))
+
+
+def _entry_of(place: str, key: Any, value: Any) -> Entry:
+    if isinstance(value, list | dict):
+        raise ValueError(f"{place}: expected numbers or names, got {value!r}")
+    return Entry(_in_words(value, "g"), _words(place, [f"{key}={_in_words(value)}"]))
 
 
 def _losses(kind: str, dirs: list[Path]) -> list[str]:
     """The names of all losses of a kind, as their files tell."""
     files = {path.stem: path for folder in reversed(dirs) for path in (folder / "loss").glob("*.yaml")}
-    found = [name for name, path in sorted(files.items()) if read_yaml(path).get("about", {}).get("kind") == kind]
+    found = [name for name, path in sorted(files.items()) if (read_yaml(path).get("about") or {}).get("kind") == kind]
     if not found:
         raise ValueError(f"there is no loss of the kind {kind}; take relative, point-wise or a list of names")
     return found
 
 
-def _words(text: str | list[str] | None) -> tuple[str, ...]:
+def _words(place: str, text: Any) -> tuple[str, ...]:
+    """Overrides, from a text in which blanks separate them or from a list."""
+    if not isinstance(text, str | list | None):
+        raise ValueError(f"{place}: expected key=value, got {text!r}")
     words = text.split() if isinstance(text, str) else [str(word) for word in text or []]
-    if wrong := [word for word in words if not word.partition("=")[1] or word[0] in "+~"]:
-        raise ValueError(f"{wrong[0]}: expected key=value")
+    for word in words:
+        if not word.partition("=")[1] or word[0] in "+~":
+            raise ValueError(f"{place}: {word}: expected key=value")
+        try:
+            parsed(word)
+        except ConfigError as error:
+            raise ValueError(f"{place}: {error}") from error
     return tuple(words)
 
 
@@ -199,7 +251,38 @@ def _in_words(value: Any, float_format: str = "") -> str:
     return format(value, float_format) if isinstance(value, float) else str(value)
 
 
-def _refuse_unknown(content: dict[str, Any], known: set[str]) -> None:
+def _section(place: str, content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise ValueError(f"{place}: expected keys with values, got {content!r}")
+    return content
+
+
+def _by_label(place: str, content: Any) -> dict[str, Any]:
+    """A section whose keys are labels; a number's is as an axis has it."""
+    section = _section(place, content)
+    labels = [_in_words(key, "g") for key in section]
+    _refuse_twins(place, labels)
+    return dict(zip(labels, section.values(), strict=True))
+
+
+def _refuse_twins(place: str, labels: list[str]) -> None:
+    """Labels tell what stands where, so there must be some, and no two that are alike."""
+    if not labels:
+        raise ValueError(f"{place}: expected one or more, got none")
+    if twins := [label for label in labels if labels.count(label) > 1]:
+        raise ValueError(f"{place}: {twins[0]} is there twice; give each a label of its own")
+
+
+def _refuse_cells_without_data(blocks: Iterable[Block]) -> None:
+    for block in blocks:
+        for row, column in block.pairs():
+            if not any(word.startswith("dataset=") for word in (*block.words, *row.words, *column.words)):
+                raise ValueError("measures: facts are about data sets: say dataset=NAME in base, rows or columns")
+
+
+def _refuse_unknown(place: str, content: dict[str, Any], known: set[str]) -> None:
     for key in content:
         if key not in known:
-            raise ValueError(f"there is no key {key}{nearest(str(key), known)} (known: {', '.join(sorted(known))})")
+            raise ValueError(
+                f"{place}there is no key {key}{nearest(str(key), known)} (known: {', '.join(sorted(known))})"
+            )

@@ -11,6 +11,7 @@ from margin_bench.tables.spec import config_dirs, read_table, read_yaml, table_n
 
 DIRS = config_dirs(None)
 PAPER = [f"table{number}" for number in range(1, 8)]
+COLUMNS = "caption: a\ncolumns: {name: x, key: y, values: [1, 2]}\n"
 
 
 def write_table(folder: Path, text: str, name: str = "mine") -> list[Path]:
@@ -116,13 +117,56 @@ def test_a_users_table_goes_before_one_of_the_package(tmp_path):
         ("caption: a\nrows: {name: x, key: loss, values: relatve}\n", "there is no loss of the kind relatve"),
         ("caption: a\nbase: loss\n", "loss: expected key=value"),
         ("caption: a\nmeasures: [map_class, num_train]\n", "measures: expected some of map_class"),
-        ("caption: a\ncolumns: {name: x, key: y, values: [1, 2]}\npublished: {map_class: [1]}\n", "zip()"),
+        ("caption: a\nrows: {name: x, key: y}\n", "rows: values is missing"),
+        ("caption: a\nrows: {name: x, key: y, values: []}\n", "rows.values: expected one or more"),
+        ("caption: a\nrows: {name: x, values: {}}\n", "rows.values: expected one or more"),
+        ("caption: a\nrows: {name: x, key: y, values: [[1, 2]]}\n", "rows.values: expected numbers or names"),
+        ("caption: a\nrows: {name: x, values: {b: {y: 1}}}\n", "rows.values: expected key=value, got {'y': 1}"),
+        ("caption: a\nrows: {name: x, key: y, values: [4, 4.0]}\n", "rows.values: 4 is there twice"),
+        ("caption: a\nrows: {name: x, values: {b: y=1, b: y=2}}\n", "b is there twice"),
+        ("caption: a\nrows: {name: x, key: y, values: ['1,2']}\n", "rows.values: y=1,2: expected one value"),
+        ("caption: a\nrows: [1]\n", "rows: expected keys with values"),
+        ("caption: a\nbase: loss=a,b\n", "base: loss=a,b: expected one value"),
+        ("caption: a\nbase: epochs=range(3)\n", "base: epochs=range(3): expected one value"),
+        ("caption: a\nbase: loss=[a\n", "base: loss=[a: expected key=value"),
+        ("caption: a\nbase: {loss: bce}\n", "base: expected key=value, got {'loss': 'bce'}"),
+        ("caption: a\nblocks: {}\n", "blocks: expected one or more"),
+        ("caption: a\nblocks: [b]\n", "blocks: expected keys with values"),
+        ("caption: a\nblocks: {b: loss=bce}\n", "blocks.b: expected keys with values"),
+        ("caption: a\nblocks: {b: {row: {}}}\n", "blocks.b: there is no key row; did you mean rows?"),
+        ("caption: a\nmeasures: 3\n", "measures: expected some of map_class"),
+        ("caption: a\nmeasures: []\n", "measures: expected some of map_class"),
+        ("caption: a\nmeasures: [num_train]\n", "measures: facts are about data sets: say dataset=NAME"),
+        ("caption: a\npublished: {map_clas: 1}\n", "published: there is no key map_clas; did you mean map_class"),
+        ("caption: a\npublished: [1]\n", "published: expected keys with values"),
+        ("caption: a\npublished: {map_class: '1'}\n", "published.map_class: expected numbers"),
+        (f"{COLUMNS}published: {{map_class: [1]}}\n", "published.map_class: expected something for each of 1, 2"),
+        (f"{COLUMNS}published: {{map_class: 1}}\n", "published.map_class: expected something for each of 1, 2"),
+        (f"{COLUMNS}published: {{map_class: [1, [2]]}}\n", "published.map_class: expected numbers"),
+        (f"{COLUMNS}published: {{map_class: {{1: 3, 3: 4}}}}\n", "expected something for each of 1, 2"),
         ("caption: [a\n", "mine.yaml"),
-        ("- a\n", "is no table"),
+        ("- a\n", "mine.yaml: expected keys with values"),
+        ("", "caption is missing"),
     ],
 )
 def test_a_file_that_is_no_table_is_told(text, said, tmp_path):
-    assert said in mistake(tmp_path, text)
+    told = mistake(tmp_path, text)
+    assert said in told
+    assert "mine.yaml" in told
+
+
+def test_a_file_that_is_not_in_utf_8_is_told(tmp_path):
+    dirs = write_table(tmp_path, "")
+    (tmp_path / "table" / "mine.yaml").write_bytes("caption: größer\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"mine\.yaml cannot be read: 'utf-8' codec"):
+        read_table("mine", dirs)
+
+
+def test_published_numbers_are_given_by_labels_or_in_order(tmp_path):
+    by_label = write_table(tmp_path, f"{COLUMNS}published: {{map_class: {{2: 4, 1: 3}}}}\n", "by_label")
+    in_order = write_table(tmp_path, f"{COLUMNS}published: {{map_class: [3, 4]}}\n", "in_order")
+    (one,), (other,) = read_table("by_label", by_label).blocks, read_table("in_order", in_order).blocks
+    assert one.published == other.published == {("map_class", "", "1"): 3, ("map_class", "", "2"): 4}
 
 
 def test_a_table_that_is_not_there_is_told_with_near_ones():
