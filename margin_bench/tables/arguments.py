@@ -11,6 +11,7 @@ from margin_bench.errors import ConfigError
 from margin_bench.tables.measure import Request
 from margin_bench.tables.narrow import key_of
 from margin_bench.tables.spec import config_dirs, table_names
+from margin_bench.tables.words import parsed as parsed_word
 
 FORMATS = ("markdown", "csv", "latex", "html")
 
@@ -78,9 +79,13 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
         raise ConfigError("--plots are files: say where with --output DIR")
     if parsed.config_dir and not Path(parsed.config_dir).is_dir():
         raise ConfigError(f"--config-dir {parsed.config_dir} is no folder; give the one that holds table/, loss/, ...")
-    runs_dir = given.pop("runs_dir", "runs")
+    if given.get("runs_dir") == "":
+        raise ConfigError("runs_dir=: expected the folder of the records; without the word it is runs")
+    runs_dir = given.get("runs_dir", "runs")
     own = {"seeds", "search.lr", "runs_dir"}
     words = [word for word in parsed.words if "=" in word and key_of(word) not in own]
+    for word in words:
+        parsed_word(word)
     precision = given.get("precision", "auto")
     options = [*(["--config-dir", parsed.config_dir] if parsed.config_dir else [])]
     return Arguments(

@@ -1,16 +1,19 @@
 """`margin-bench tables`: every table from the records that exist. Runs nothing, imports no torch."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from margin_bench.compose import check
+from margin_bench.config import default_runs_dir
+from margin_bench.errors import ConfigError
 from margin_bench.files import write_atomic
 from margin_bench.tables.arguments import Arguments, parse
 from margin_bench.tables.formats import FORMATS
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Measured, Request, measure
-from margin_bench.tables.narrow import narrowed
+from margin_bench.tables.narrow import key_of, narrowed
 from margin_bench.tables.records import Records, load_records
 from margin_bench.tables.sheet import Sheet, sheet
 from margin_bench.tables.spec import Table, read_table, read_yaml, table_names
@@ -28,12 +31,16 @@ def tables(arguments: list[str]) -> None:
     """
     gc.disable()  # records are many objects, all in use to the end
     parsed = parse("tables", DESCRIPTION, arguments)
+    if parsed.hydra:
+        raise ConfigError(f"{parsed.hydra[0]} is for runs, and this command has none: margin-bench reproduce runs them")
+    if parsed.runs_dir != default_runs_dir() and not parsed.runs_dir.is_dir():
+        raise ConfigError(f"runs_dir={parsed.runs_dir} is no folder; give the one that holds the records of runs")
     identities = Identities(parsed.config_dir)
+    wanted = [read_table(name, identities.dirs) for name in parsed.names]
+    _check(wanted, parsed.request.words, parsed.config_dir)
     records = load_records(parsed.runs_dir)
-    if parsed.names:
-        found = [
-            measured(read_table(name, identities.dirs), parsed.request, records, identities) for name in parsed.names
-        ]
+    if wanted:
+        found = [measure(table, parsed.request, records, identities) for table in wanted]
     else:
         found = _all(parsed.request, records, identities)
     if not found:
@@ -42,17 +49,27 @@ def tables(arguments: list[str]) -> None:
         show(found, parsed)
 
 
-def measured(table: Table, request: Request, records: Records, identities: Identities) -> Measured:
-    """A table filled from records, its overrides checked even if no record makes it necessary.
+def _check(tables: Sequence[Table], words: Sequence[str], config_dir: str | None) -> None:
+    """Checks a user's overrides, even if no record makes it necessary.
 
     Raises:
-        ConfigError: an override does not fit.
+        ConfigError: one does not fit.
     """
-    if request.words:
-        block = narrowed(table, request.words).blocks[0]
-        row, column = next(block.pairs())
-        identities.of((*block.words, *row.words, *column.words))
-    return measure(table, request, records, identities)
+    if not words:
+        return
+    for cell in [cell for table in tables for cell in _unlike(narrowed(table, words), words)] or [words]:
+        check("train", cell, config_dir)
+
+
+def _unlike(table: Table, words: Sequence[str]) -> Iterable[Sequence[str]]:
+    """The overrides of the first cell for each choice that decides which of the words fit, as that of a loss does."""
+    groups = {key_of(word).partition(".")[0] for word in words if "." in key_of(word)}
+    cells: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for block in table.blocks:
+        for row, column in block.pairs():
+            cell = (*block.words, *row.words, *column.words)
+            cells.setdefault(tuple(word for word in cell if key_of(word) in groups), cell)
+    return cells.values()
 
 
 def show(found: Sequence[Measured], arguments: Arguments) -> None:

@@ -72,7 +72,18 @@ def test_without_a_record_nothing_is_shown(tmp_path, capsys):
     [
         (["tabel1"], "did you mean table1"),
         (["table1", "datset=digits"], "there is no key datset"),
-        (["table1", "dataset=digitz"], "dataset=digitz"),
+        (["datset=digits"], "there is no key datset; did you mean dataset or"),
+        (["table1", "dataset=digitz"], "there is no dataset digitz; did you mean digits?"),
+        (["table1", "epochs=x"], "epochs=x: expected"),
+        (
+            ["table7", "backbone=digits", "loss.gama=2"],
+            "loss.gama=2: there is no key loss.gama",
+        ),
+        (["table1", "epochs=1,2"], "epochs=1,2: expected one value"),
+        (["table1", "epochs=[1"], "epochs=[1: expected key=value"),
+        (["table1", "~epochs=1"], "a table cannot take a key away"),
+        (["table1", "hydra/launcher=basic"], "hydra/launcher=basic is for runs"),
+        (["table1", "--multirun"], "unrecognized arguments: --multirun"),
         (["table1", "seed=3"], "a table takes several seeds: seeds=3"),
         (["table1", "seeds=0"], "expected how many"),
         (["table1", "search.lr=[0.1]"], "expected two rates or more"),
@@ -86,3 +97,8 @@ def test_mistakes_are_told(words, said, tmp_path, capsys):
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) <= 3
+
+
+def test_a_folder_of_records_that_is_not_there_is_told(tmp_path, capsys):
+    assert main(["tables", "table1", f"runs_dir={tmp_path}/runz"]) == 2
+    assert f"runs_dir={tmp_path}/runz is no folder" in capsys.readouterr().err
