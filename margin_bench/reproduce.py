@@ -13,7 +13,7 @@ from margin_bench.job import Outcome
 from margin_bench.launch import failures, launch, num_processes
 from margin_bench.precision import resolve_precision
 from margin_bench.tables.arguments import Arguments, parse
-from margin_bench.tables.command import show
+from margin_bench.tables.command import check_words, show
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Measured, measure
 from margin_bench.tables.narrow import narrowed
@@ -66,6 +66,7 @@ class _Work:
         self.identities = Identities(arguments.config_dir)
         self.tables = [read_table(name, self.identities.dirs) for name in arguments.names]
         self.num_processes = num_processes(arguments.hydra, arguments.config_dir)
+        check_words(self.tables, arguments.request.words, arguments.config_dir)
         for table in self.tables:
             self._check(narrowed(table, arguments.request.words))
 

@@ -37,7 +37,7 @@ def tables(arguments: list[str]) -> None:
         raise ConfigError(f"runs_dir={parsed.runs_dir} is no folder; give the one that holds the records of runs")
     identities = Identities(parsed.config_dir)
     wanted = [read_table(name, identities.dirs) for name in parsed.names]
-    _check(wanted, parsed.request.words, parsed.config_dir)
+    check_words(wanted, parsed.request.words, parsed.config_dir)
     records = load_records(parsed.runs_dir)
     if wanted:
         found = [measure(table, parsed.request, records, identities) for table in wanted]
@@ -49,16 +49,21 @@ def tables(arguments: list[str]) -> None:
         show(found, parsed)
 
 
-def _check(tables: Sequence[Table], words: Sequence[str], config_dir: str | None) -> None:
-    """Checks a user's overrides, even if no record makes it necessary.
+def check_words(tables: Sequence[Table], words: Sequence[str], config_dir: str | None) -> None:
+    """Checks a user's overrides, by themselves and in the tables, even if no record makes it necessary.
 
     Raises:
         ConfigError: one does not fit.
     """
-    if not words:
-        return
-    for cell in [cell for table in tables for cell in _unlike(narrowed(table, words), words)] or [words]:
-        check("train", cell, config_dir)
+    if words and not tables:
+        check("train", words, config_dir)
+    for table in tables if words else ():
+        for cell in _unlike(narrowed(table, words), words):
+            try:
+                check("train", cell, config_dir)
+            except ConfigError as error:
+                check("train", words, config_dir)  # tells what is wrong with them whatever the table
+                raise ConfigError(f"{table.name} does not go together with {' '.join(words)}: {error}") from error
 
 
 def _unlike(table: Table, words: Sequence[str]) -> Iterable[Sequence[str]]:

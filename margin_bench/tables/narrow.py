@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from margin_bench.errors import ConfigError
 from margin_bench.tables.spec import Axis, Block, Entry, Table
 
 
@@ -16,14 +17,32 @@ def narrowed(table: Table, words: Sequence[str]) -> Table:
 
     An override takes the place of the table's own for the same key. Rows, columns or blocks that vary the key are left
     with those of this value, or, if there are none, with one that the override names.
+
+    Raises:
+        ConfigError: an override has a value that the table does not, for a key that it varies together with others.
     """
     for word in words:
         blocks = [
-            replace(block, rows=_narrowed_axis(block.rows, word), columns=_narrowed_axis(block.columns, word))
-            for block in table.blocks
+            replace(
+                block,
+                rows=_narrowed_axis(block.rows, word, table.name),
+                columns=_narrowed_axis(block.columns, word, table.name),
+            )
+            for block in _having(table.blocks, word)
         ]
-        table = replace(table, blocks=tuple(_with_word(block, word) for block in _narrowed_blocks(blocks, word)))
+        blocks = _narrowed_blocks(blocks, word, table.name)
+        table = replace(table, blocks=tuple(_with_word(block, word) for block in blocks))
     return table
+
+
+def _having(blocks: Sequence[Block], word: str) -> Sequence[Block]:
+    """The blocks that have the value in their rows or columns; all, if none has."""
+    having = [
+        block
+        for block in blocks
+        if any(_has(entry.words, word) for axis in (block.rows, block.columns) for entry in axis.entries)
+    ]
+    return having or blocks
 
 
 def _with_word(block: Block, word: str) -> Block:
@@ -32,24 +51,36 @@ def _with_word(block: Block, word: str) -> Block:
     return replace(block, words=tuple(word if key_of(own) == key_of(word) else own for own in block.words))
 
 
-def _narrowed_axis(axis: Axis, word: str) -> Axis:
+def _narrowed_axis(axis: Axis, word: str, table_name: str) -> Axis:
     if not any(_own(entry.words, word) for entry in axis.entries):
         return axis
     same = tuple(entry for entry in axis.entries if _has(entry.words, word))
     if same:
         return replace(axis, entries=same)
-    rest = dict.fromkeys(_without(entry.words, word) for entry in axis.entries)
-    return replace(axis, entries=tuple(Entry(" ".join([_value(word), *words]), words) for words in rest))
+    rest = {_without(entry.words, word) for entry in axis.entries}
+    if len(rest) > 1:
+        raise _clash(word, f"along {axis.name}, {table_name}", [entry.words for entry in axis.entries])
+    return replace(axis, entries=(Entry(_value(word), *rest),))
 
 
-def _narrowed_blocks(blocks: list[Block], word: str) -> list[Block]:
+def _narrowed_blocks(blocks: list[Block], word: str, table_name: str) -> list[Block]:
     if len({_own(block.words, word) for block in blocks}) == 1:
         return blocks
     same = [block for block in blocks if _has(block.words, word)]
     if same:
         return same
     named = [replace(block, name=_value(word), words=_without(block.words, word), published={}) for block in blocks]
-    return [block for position, block in enumerate(named) if block not in named[:position]]
+    if any(block != named[0] for block in named):
+        raise _clash(word, f"from block to block, {table_name}", [block.words for block in blocks])
+    return named[:1]
+
+
+def _clash(word: str, place: str, all_words: Sequence[tuple[str, ...]]) -> ConfigError:
+    standing = dict.fromkeys(own for words in all_words if (own := _own(words, word)))
+    return ConfigError(
+        f"{word}: {place} varies more than {key_of(word)} alone, so another value has no place there\n"
+        f"Take what it has ({', '.join(standing)}), or a table of your own (docs/tables.md)."
+    )
 
 
 def _own(words: tuple[str, ...], word: str) -> str | None:

@@ -79,6 +79,11 @@ def test_without_a_record_nothing_is_shown(tmp_path, capsys):
             ["table7", "backbone=digits", "loss.gama=2"],
             "loss.gama=2: there is no key loss.gama",
         ),
+        (
+            ["table1", "loss=hinge"],
+            "table1 does not go together with loss=hinge: loss.way=both: hinge is point-wise",
+        ),
+        (["table7", "loss=hinge"], "along loss, table7 varies more than loss alone"),
         (["table1", "epochs=1,2"], "epochs=1,2: expected one value"),
         (["table1", "epochs=[1"], "epochs=[1: expected key=value"),
         (["table1", "~epochs=1"], "a table cannot take a key away"),

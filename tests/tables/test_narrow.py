@@ -1,5 +1,8 @@
 """A table with the overrides of a user."""
 
+import pytest
+
+from margin_bench.errors import ConfigError
 from margin_bench.tables.narrow import narrowed
 from margin_bench.tables.spec import config_dirs, read_table
 
@@ -33,9 +36,28 @@ def test_a_value_that_the_table_does_not_have_makes_one_row_or_block_of_it():
     assert "backbone=digits" in block.words
 
 
-def test_what_else_the_rows_say_stays():
-    (block, *_) = narrow("table7", "loss=hinge").blocks
-    assert [entry.label for entry in block.rows.entries] == ["hinge loss.way=sample", "hinge"]
+@pytest.mark.parametrize(
+    ("name", "word", "place"),
+    [
+        ("table7", "loss=hinge", "along loss, table7 varies more than loss"),
+        ("table7", "loss.way=class", "along loss, table7 varies more than loss.way"),
+        ("table4", "loss=hinge", "from block to block, table4 varies more than loss"),
+        ("table4", "loss.way=class", "from block to block, table4 varies more than loss.way"),
+    ],
+)
+def test_a_value_without_a_place_in_what_the_table_varies_is_refused(name, word, place):
+    with pytest.raises(ConfigError, match=f"{word}: {place}"):
+        narrow(name, word)
+
+
+def test_what_the_table_has_can_be_taken_where_it_varies_several_keys():
+    (block, *_) = narrow("table7", "loss=softmax").blocks
+    assert [entry.words for entry in block.rows.entries] == [("loss=softmax", "loss.way=sample")]
+
+
+@pytest.mark.parametrize("word", ["loss=softmax", "loss.way=class"])
+def test_blocks_that_do_not_have_the_chosen_value_are_left_out(word):
+    assert [block.name for block in narrow("ways", word).blocks] == ["relative"]
 
 
 def test_published_numbers_stay_with_their_cells():
