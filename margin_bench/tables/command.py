@@ -111,6 +111,8 @@ def _all(request: Request, records: Records, identities: Identities) -> list[Mea
         for setting in _settings(records, identities.dirs):
             chosen = setting[:1] if table.is_of_facts else setting  # facts are those of a data set
             words = tuple(word for word in chosen if word not in _words_of(table))
+            if not _has_place(table, words):
+                continue
             each = measure(table, replace(request, words=words + request.words), records, identities)
             if each.records:
                 found.setdefault((name, *words), each)
@@ -143,6 +145,15 @@ def _options(group: str, dirs: list[Path]) -> dict[str, str]:
         if name not in options or path.stem == name:
             options[name] = path.stem
     return options
+
+
+def _has_place(table: Table, words: Sequence[str]) -> bool:
+    """Whether a table can be on a data set and backbone, which it may vary together with other keys."""
+    try:
+        narrowed(table, words)
+    except ConfigError:
+        return False
+    return True
 
 
 def _words_of(table: Table) -> set[str]:

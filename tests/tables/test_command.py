@@ -42,6 +42,14 @@ def test_without_a_name_every_table_that_has_a_record_is_shown(runs_dir, capsys)
     ]
 
 
+def test_without_a_name_a_table_that_has_no_place_for_a_data_set_is_not_shown_on_it(runs_dir, tmp_path, capsys):
+    values = "{a: dataset=coco epochs=1, b: dataset=vaw epochs=2}"
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "mine.yaml").write_text(f"caption: a\nrows: {{name: data, values: {values}}}\n")
+    assert main(["tables", f"runs_dir={runs_dir}", "--config-dir", str(tmp_path)]) == 0
+    assert "## mine" not in capsys.readouterr().out
+
+
 def test_each_table_is_a_file_where_a_folder_is_given(runs_dir, tmp_path, capsys):
     words = [
         "table3",
