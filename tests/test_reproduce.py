@@ -49,7 +49,8 @@ def start(folder: Path, config_dir: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def table(folder: Path) -> str:
-    return (folder / "tables" / "mine.md").read_text()
+    (path,) = (folder / "tables").glob("mine-*.md")
+    return path.read_text()
 
 
 def records(folder: Path) -> list[dict[str, Any]]:

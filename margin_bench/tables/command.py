@@ -1,6 +1,8 @@
 """`margin-bench tables`: every table from the records that exist. Runs nothing, imports no torch."""
 
 import gc
+import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +11,19 @@ from margin_bench.compose import check
 from margin_bench.config import default_runs_dir
 from margin_bench.errors import ConfigError
 from margin_bench.files import write_atomic
+from margin_bench.identity import NOT_IDENTITY
 from margin_bench.tables.arguments import Arguments, parse
 from margin_bench.tables.formats import FORMATS
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Measured, Request, measure
 from margin_bench.tables.narrow import key_of, narrowed
 from margin_bench.tables.records import Records, load_records
-from margin_bench.tables.sheet import Sheet, sheet
+from margin_bench.tables.sheet import sheet
 from margin_bench.tables.spec import Table, read_table, read_yaml, table_names
 from margin_bench.tracking import say
 
 DESCRIPTION = "Tables from the records of finished runs. Without a name: every table that a record is in."
+LONGEST_NAME = 120  # of a file, in characters, before its ending
 
 
 def tables(arguments: list[str]) -> None:
@@ -91,16 +95,24 @@ def show(found: Sequence[Measured], arguments: Arguments) -> None:
 
             files |= plots(measured_table)
         for ending, content in files.items():
-            path = arguments.output / f"{file_name(each)}{ending}"
+            path = arguments.output / f"{file_name(measured_table)}{ending}"
             write_atomic(path, content)
             say(str(path))
 
 
-def file_name(each: Sheet) -> str:
-    """The table's name and the data set and backbone that were asked for, as `table3-digits`."""
-    name, *words = each.name.split()
-    choices = [word.partition("=")[2] for word in words if word.partition("=")[0] in ("dataset", "backbone")]
-    return "-".join([name, *choices])
+def file_name(measured: Measured) -> str:
+    """The table's name, its data set and backbone, and all else that decides its runs, as `table3-digits-epochs=6`.
+
+    Words that a file name should not have are there with `_`, and then a hash tells them apart.
+    """
+    given = {key_of(word): word.partition("=")[2] for word in measured.request.words}
+    if measured.request.rates:
+        given["search.lr"] = ",".join(f"{rate:g}" for rate in measured.request.rates)
+    choices = [given.pop(key) for key in ("dataset", "backbone") if key in given]
+    others = [f"{key}={value}" for key, value in sorted(given.items()) if key not in NOT_IDENTITY]
+    name = "-".join([measured.table.name, *choices, *others])
+    safe = re.sub(r"[^A-Za-z0-9.,_=-]", "_", name)[:LONGEST_NAME]
+    return name if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _all(request: Request, records: Records, identities: Identities) -> list[Measured]:

@@ -68,6 +68,30 @@ def test_each_table_is_a_file_where_a_folder_is_given(runs_dir, tmp_path, capsys
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ([], "table3"),
+        (["backbone=digits", "dataset=digits"], "table3-digits-digits"),
+        (["optim.head_lr=0.1", "dataset=digits", "epochs=6"], "table3-digits-epochs=6-optim.head_lr=0.1"),
+        (["dataset=digits", "search.lr=[0.2,0.1]"], "table3-digits-search.lr=0.1,0.2"),
+        (["seeds=3", "workers=2", "dataset.root=/data"], "table3"),
+        (["+dataset.note=a b"], "table3-dataset.note=a_b-1321a13d"),
+        (["+dataset.note=a_b"], "table3-dataset.note=a_b"),
+    ],
+)
+def test_a_file_is_named_by_all_that_decides_the_runs(words, name, tmp_path, capsys):
+    assert main(["tables", "table3", *words, f"runs_dir={tmp_path}", "--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / name}.md\n"
+
+
+def test_a_very_long_name_is_cut(tmp_path, capsys):
+    words = [f"optim.{key}=0.00000000000000000000001" for key in ("head_lr", "backbone_lr", "weight_decay")]
+    assert main(["tables", "table3", *words, f"runs_dir={tmp_path}", "--output", str(tmp_path)]) == 0
+    (path,) = tmp_path.iterdir()
+    assert len(path.name) < 140
+
+
 def test_without_a_record_nothing_is_shown(tmp_path, capsys):
     assert main(["tables", f"runs_dir={tmp_path}"]) == 0
     assert "no record in" in capsys.readouterr().out
