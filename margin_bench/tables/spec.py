@@ -8,12 +8,14 @@ from typing import Any
 import yaml
 from omegaconf._utils import get_yaml_loader
 
-from margin_bench.config import configs_dir
+from margin_bench.config import configs_dir, is_for_hydra
 from margin_bench.errors import ConfigError, nearest
+from margin_bench.identity import NOT_IDENTITY
 from margin_bench.tables.words import parsed
 
 SCORES = ("map_class", "map_sample")
 FACTS = ("num_classes", "num_train", "num_test", "labels_per_sample")
+NOT_A_TABLES = tuple(f"{key}." for key in NOT_IDENTITY)  # beginnings of keys that decide no result
 
 
 def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -236,6 +238,9 @@ def _words(place: str, text: Any) -> tuple[str, ...]:
     for word in words:
         if not word.partition("=")[1] or word[0] in "+~":
             raise ValueError(f"{place}: {word}: expected key=value")
+        key = word.partition("=")[0]
+        if is_for_hydra(word) or key in ("seed", "seeds") or f"{key}.".startswith(NOT_A_TABLES):
+            raise ValueError(f"{place}: {word}: a table says what is trained; {key} is for the command line")
         try:
             parsed(word)
         except ConfigError as error:

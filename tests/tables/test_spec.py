@@ -104,7 +104,7 @@ def test_a_table_of_the_users_own_is_one_file(tmp_path):
 
 
 def test_a_users_table_goes_before_one_of_the_package(tmp_path):
-    dirs = write_table(tmp_path, "caption: Mine\ncolumns: {name: a, key: seed, values: [0]}\n", name="table1")
+    dirs = write_table(tmp_path, "caption: Mine\ncolumns: {name: a, key: epochs, values: [1]}\n", name="table1")
     assert read_table("table1", dirs).caption == "Mine"
 
 
@@ -130,6 +130,12 @@ def test_a_users_table_goes_before_one_of_the_package(tmp_path):
         ("caption: a\nbase: epochs=range(3)\n", "base: epochs=range(3): expected one value"),
         ("caption: a\nbase: loss=[a\n", "base: loss=[a: expected key=value"),
         ("caption: a\nbase: {loss: bce}\n", "base: expected key=value, got {'loss': 'bce'}"),
+        ("caption: a\nbase: loss=bce seed=1\n", "base: seed=1: a table says what is trained"),
+        ("caption: a\nbase: runs_dir=/tmp\n", "runs_dir is for the command line"),
+        ("caption: a\nbase: hydra/launcher=basic\n", "hydra/launcher is for the command line"),
+        ("caption: a\nrows: {name: x, key: devices, values: [1, 2]}\n", "rows.values: devices=1: a table says"),
+        ("caption: a\ncolumns: {name: x, values: {b: dataset.root=/data}}\n", "dataset.root is for the command line"),
+        ("caption: a\nblocks: {b: {base: loss.about.kind=relative}}\n", "loss.about.kind is for the command line"),
         ("caption: a\nblocks: {}\n", "blocks: expected one or more"),
         ("caption: a\nblocks: [b]\n", "blocks: expected keys with values"),
         ("caption: a\nblocks: {b: loss=bce}\n", "blocks.b: expected keys with values"),
