@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +94,10 @@ def show(found: Sequence[Measured], arguments: Arguments) -> None:
         if arguments.plots:
             from margin_bench.tables.plots import plots  # matplotlib takes a second to import
 
-            files |= plots(measured_table)
+            drawn = plots(measured_table)
+            if not drawn:
+                say(f"{each.name}: no plot, as it has no scores of runs", sys.stderr)
+            files |= drawn
         for ending, content in files.items():
             path = arguments.output / f"{file_name(measured_table)}{ending}"
             write_atomic(path, content)

@@ -6,12 +6,15 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 
 from margin_bench.tables.notes import Note
-from margin_bench.tables.sheet import Figure, Sheet
+from margin_bench.tables.sheet import Figure, Grid, Sheet
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "`": r"\textasciigrave{}", '"': r"\symbol{34}", "|": r"\textbar{}",
 }  # fmt: skip
+LATEX_WIDTH = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"  # no wider than a line
+LATEX_PAGE = 42  # rows of grids on a page, with four more for the title, the header and the rules of each
 FIELDS = ("table", "cell", "measure", "mean", "std", "num_seeds", "published", "gap", "best", "run_ids")
 STYLE = "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:right}"
 
@@ -49,7 +52,7 @@ def _cell(figure: Figure, bold: str) -> str:
 
 
 def as_csv(sheets: Sequence[Sheet]) -> str:
-    """A line for each cell and measure, numbers in full; the notes follow as lines that begin with `#`."""
+    """A line for each cell and measure, numbers in full; notes follow as single quoted fields that begin with `#`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FIELDS)
@@ -67,8 +70,9 @@ def as_csv(sheets: Sequence[Sheet]) -> str:
                     " ".join(figure.run_ids),
                 ]
             )
-    comments = [f"# {sheet.name}: {line}\n" for sheet in sheets for note in sheet.notes for line in note.lines]
-    return text.getvalue() + "".join(comments)
+    comments = [[f"# {sheet.name}: {line}"] for sheet in sheets for note in sheet.notes for line in note.lines]
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(comments)
+    return text.getvalue()
 
 
 def _full(number: float | None) -> str:
@@ -76,35 +80,58 @@ def _full(number: float | None) -> str:
 
 
 def latex(sheets: Sequence[Sheet]) -> str:
-    """Floats of tables that need `\\usepackage{booktabs}`."""
+    """Floats of tables, and their notes as text; they need `\\usepackage{booktabs}` and `\\usepackage{graphicx}`."""
     return "\n".join("\n".join(_latex_lines(sheet)) for sheet in sheets)
 
 
 def _latex_lines(sheet: Sheet) -> Iterable[str]:
-    yield from [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_tex(sheet.caption)}}}",
-        rf"\label{{tab:{_slug(sheet)}}}",
-    ]
-    for grid in sheet.grids:
-        if grid.title:
-            yield rf"\par\medskip {_tex(grid.title)}\par\smallskip"
-        yield rf"\begin{{tabular}}{{l{'r' * len(grid.header)}}}"
-        yield r"\toprule"
-        yield _tex_row([grid.corner, *grid.header])
-        yield r"\midrule"
-        for label, figures in grid.rows:
-            yield " & ".join([_tex(label), *(_tex_cell(figure) for figure in figures)]) + r" \\"
-        yield from [r"\bottomrule", r"\end{tabular}"]
+    floats = list(_pages(sheet.grids))
+    for number, grids in enumerate(floats, 1):
+        part = f" ({number} of {len(floats)})" if len(floats) > 1 else ""
+        yield from [r"\begin{table}", r"\centering", rf"\caption{{{_tex(sheet.caption)}{part}}}"]
+        if number == 1:
+            yield rf"\label{{tab:{_slug(sheet)}}}"
+        for grid in grids:
+            yield from _latex_grid(grid)
+        yield r"\end{table}"
+    yield rf"\par\begingroup\footnotesize\raggedright Table~\ref{{tab:{_slug(sheet)}}}."
     for note in sheet.notes:
-        yield rf"\par\smallskip\footnotesize {_tex(note.heading)}:"
-        yield from (rf"\par {_tex_line(note, line)}" for line in note.lines)
-    yield from [r"\end{table}", ""]
+        yield rf"\par\smallskip {_tex(note.heading)}:"
+        yield from (rf"\par {_tex_line(note, line)}" for line in note.short or note.lines)
+    yield from [r"\par\endgroup", ""]
+
+
+def _pages(grids: Sequence[Grid]) -> Iterable[list[Grid]]:
+    """The grids, those together that fit on a page."""
+    page: list[Grid] = []
+    for grid in grids:
+        if page and sum(len(each.rows) + 4 for each in [*page, grid]) > LATEX_PAGE:
+            yield page
+            page = []
+        page.append(grid)
+    yield page
+
+
+def _latex_grid(grid: Grid) -> Iterable[str]:
+    if grid.title:
+        yield rf"\par\medskip {_tex(grid.title)}\par\smallskip"
+    yield LATEX_WIDTH
+    yield rf"\begin{{tabular}}{{l{'r' * len(grid.header)}}}"
+    yield r"\toprule"
+    yield _tex_row([grid.corner, *grid.header])
+    yield r"\midrule"
+    for label, figures in grid.rows:
+        yield " & ".join([_tex_label(label), *(_tex_cell(figure) for figure in figures)]) + r" \\"
+    yield from [r"\bottomrule", r"\end{tabular}}"]
+
+
+def _tex_label(label: str) -> str:
+    """A label at the beginning of a row, where `[` and `*` would belong to the end of the row before."""
+    return ("{}" if label.startswith(("[", "*")) else "") + _tex(label)
 
 
 def _tex_row(cells: list[str]) -> str:
-    return " & ".join(map(_tex, cells)) + r" \\"
+    return " & ".join([_tex_label(cells[0]), *map(_tex, cells[1:])]) + r" \\"
 
 
 def _tex_cell(figure: Figure) -> str:
@@ -113,7 +140,10 @@ def _tex_cell(figure: Figure) -> str:
 
 
 def _tex_line(note: Note, line: str) -> str:
-    return rf"\texttt{{{_tex(line)}}}" if note.are_commands else _tex(line)
+    if not note.are_commands:
+        return _tex(line)
+    command = _tex(line).replace("'", r"\textquotesingle{}").replace("--", "-{}-")
+    return rf"\texttt{{{command}}}"
 
 
 def _tex(text: str) -> str:

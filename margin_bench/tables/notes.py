@@ -7,17 +7,23 @@ from typing import Any
 
 from margin_bench.config import PAPER
 from margin_bench.tables.measure import Cell, Measured
+from margin_bench.tables.narrow import key_of
 from margin_bench.tables.records import Record
 from margin_bench.tables.search import HOLDOUT, SEED, best
 
 
 @dataclass(frozen=True)
 class Note:
-    """A few lines under a heading; lines of commands are shown as such."""
+    """A few lines under a heading; lines of commands are shown as such.
+
+    Attributes:
+        short: what stands for the lines where there is no room for them all; empty: they are few.
+    """
 
     heading: str
     lines: tuple[str, ...]
     are_commands: bool = False
+    short: tuple[str, ...] = ()
 
 
 def notes(measured: Measured) -> Iterator[Note]:
@@ -33,7 +39,8 @@ def notes(measured: Measured) -> Iterator[Note]:
         yield Note("Learning rates", tuple(_rates(measured, searched)))
     missing = tuple(_missing(measured))
     if missing:
-        yield Note("Missing, and what fills it", missing, are_commands=True)
+        short = () if measured.table.is_of_facts else (_reproduce(measured),)
+        yield Note("Missing, and what fills it", missing, True, short)
 
 
 def label_of(cell: Cell) -> str:
@@ -129,15 +136,46 @@ def _hardware(record: Record) -> str:
     return f"{hardware['cpu']}, {hardware['cores']} usable cores, {cards}, {record['num_processes']} process per run"
 
 
+def _reproduce(measured: Measured) -> str:
+    """The command that fills all cells."""
+    request = measured.request
+    rates = [f"search.lr=[{','.join(f'{rate:g}' for rate in request.rates)}]"] if request.rates else []
+    precision = _precision(measured) if all(map(_is_open_in_precision, measured.cells)) else []
+    seeds = f"seeds={max(measured.wanted_seeds) + 1}"
+    words = [measured.table.name, *request.options, *request.words, *precision, *rates, seeds]
+    number = sum(bool(cell.lacking(measured.wanted_seeds)) for cell in measured.cells)
+    return f"margin-bench reproduce {shlex.join(words)}    # {number} {'cell' if number == 1 else 'cells'}"
+
+
+def _precision(measured: Measured) -> list[str]:
+    """The override with the precision of the runs that are there, which another machine might not take by itself."""
+    for cell in filter(_is_open_in_precision, measured.cells):
+        for record in (*cell.records, *(trial.record for trial in cell.trials)):
+            if record:
+                return [f"precision={record['config']['precision']}"]
+    return []
+
+
+def _is_open_in_precision(cell: Cell) -> bool:
+    return all(key_of(word) != "precision" for word in cell.words)
+
+
 def _missing(measured: Measured) -> Iterator[str]:
     if measured.table.is_of_facts:
-        for cell in measured.cells:
-            if not cell.records:
-                option = next(word for word in reversed(cell.words) if word.startswith("dataset="))
-                yield f"margin-bench data check {option.partition('=')[2]}    # {label_of(cell)}"
+        yield from (_check(measured, cell) for cell in measured.cells if not cell.records)
         return
+    precision = _precision(measured)
     for cell in measured.cells:
         for words, seeds in cell.lacking(measured.wanted_seeds):
             sweep = ["-m"] if len(seeds) > 1 else []
-            line = [*measured.request.options, *sweep, *words, f"seed={','.join(map(str, seeds))}"]
+            own = precision if _is_open_in_precision(cell) else []
+            line = [*measured.request.options, *sweep, *words, *own, f"seed={','.join(map(str, seeds))}"]
             yield f"margin-bench train {shlex.join(line)}    # {label_of(cell)}"
+
+
+def _check(measured: Measured, cell: Cell) -> str:
+    """The command that counts on the data of a cell."""
+    option = next(word for word in reversed(cell.words) if key_of(word) == "dataset")
+    options = [word for word in measured.request.options if key_of(word) != "runs_dir"]
+    words = [option.partition("=")[2], *options, *(word for word in cell.words if key_of(word) != "dataset")]
+    return f"margin-bench data check {shlex.join(words)}    # {label_of(cell)}"

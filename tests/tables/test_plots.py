@@ -141,3 +141,12 @@ assert "torch" not in sys.modules
 def test_plots_need_a_folder(capsys):
     assert main(["tables", "table3", "--plots"]) == 2
     assert "--output DIR" in capsys.readouterr().err
+
+
+def test_a_table_without_a_score_says_that_it_has_no_plot(tmp_path, capsys):
+    words = ["table3", "table6", f"runs_dir={tmp_path}", "--output", str(tmp_path), "--plots"]
+    assert main(["tables", *words]) == 0
+    said = capsys.readouterr()
+    assert said.out.split() == [str(tmp_path / "table3.md"), str(tmp_path / "table6.md")]
+    assert [line.split(":")[0] for line in said.err.splitlines()] == ["table3", "table6"]
+    assert "no plot, as it has no scores of runs" in said.err
