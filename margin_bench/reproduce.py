@@ -19,6 +19,7 @@ from margin_bench.tables.measure import Measured, measure
 from margin_bench.tables.narrow import narrowed
 from margin_bench.tables.records import Records, load_records
 from margin_bench.tables.spec import Table, read_table
+from margin_bench.tables.words import in_words
 from margin_bench.tracking import say
 
 DESCRIPTION = "Runs what tables still lack, then shows them. Finished runs are skipped, broken ones go on."
@@ -126,7 +127,7 @@ class _Work:
     def _launch(self, runs: list[Run]) -> list[Outcome]:
         say(f"{len(runs)} runs to go", sys.stderr)
         arguments = self.arguments
-        shared = [*arguments.hydra, f"runs_dir={arguments.runs_dir}"]
+        shared = [*arguments.hydra, in_words("runs_dir", str(arguments.runs_dir))]
         with contextlib.redirect_stdout(sys.stderr):  # stdout is for the tables
             return launch("train", [run.words for run in runs], shared, arguments.config_dir)
 

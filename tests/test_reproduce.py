@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -162,6 +163,17 @@ def test_the_command_of_a_missing_run_makes_it(tmp_path, config_dir, capsys):
     before = starts(tmp_path)
     assert main(command(tmp_path, config_dir, "loss.way=class")) == 0
     assert starts(tmp_path) == before
+
+
+def test_a_folder_with_signs_that_hydra_reads_holds_the_runs(tmp_path, config_dir, capsys):
+    folder = tmp_path / "a, (b) c"
+    assert main(command(folder, config_dir, "loss.way=class", "epochs=1", "seeds=2", "--dry-run")) == 0
+    line, *_ = capsys.readouterr().out.splitlines()
+    assert main(shlex.split(line)[1:]) == 0
+    assert len(starts(folder)) == 1, "the command of a missing run made it"
+    assert main(command(folder, config_dir, "loss.way=class", "epochs=1", "seeds=2")) == 0
+    assert len(starts(folder)) == 2
+    assert "missing" not in table(folder)
 
 
 def test_every_cell_gets_the_rate_that_is_best_on_a_part_of_the_training_split(tmp_path, config_dir):

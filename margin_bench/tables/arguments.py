@@ -11,6 +11,7 @@ from margin_bench.errors import ConfigError
 from margin_bench.tables.measure import Request
 from margin_bench.tables.narrow import key_of
 from margin_bench.tables.spec import config_dirs, table_names
+from margin_bench.tables.words import in_words, text_of
 from margin_bench.tables.words import parsed as parsed_word
 
 FORMATS = ("markdown", "csv", "latex", "html")
@@ -81,7 +82,7 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
         raise ConfigError(f"--config-dir {parsed.config_dir} is no folder; give the one that holds table/, loss/, ...")
     if given.get("runs_dir") == "":
         raise ConfigError("runs_dir=: expected the folder of the records; without the word it is runs")
-    runs_dir = given.get("runs_dir", "runs")
+    runs_dir = text_of(f"runs_dir={given.get('runs_dir', 'runs')}")
     own = {"seeds", "search.lr", "runs_dir"}
     words = [word for word in parsed.words if "=" in word and key_of(word) not in own]
     for word in words:
@@ -95,7 +96,7 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
             seeds=_seeds(given["seeds"]) if "seeds" in given else None,
             precision=None if precision == "auto" else precision,
             rates=_rates(given["search.lr"]) if "search.lr" in given else (),
-            options=tuple(options + ([f"runs_dir={runs_dir}"] if runs_dir != "runs" else [])),
+            options=tuple(options + ([in_words("runs_dir", runs_dir)] if runs_dir != "runs" else [])),
         ),
         hydra=[word for word in words if is_for_hydra(word)],
         runs_dir=Path(runs_dir),

@@ -1,5 +1,7 @@
 """Overrides as words, in Hydra's grammar. Imports no torch."""
 
+import re
+from contextlib import suppress
 from functools import cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -27,3 +29,20 @@ def parsed(word: str) -> Override:
             f"{word}: expected one value; what a table goes through are its rows and columns (docs/tables.md)"
         )
     return override
+
+
+def in_words(key: str, value: str) -> str:
+    """The override that gives a key this very text, in quotes where Hydra would read something else in it."""
+    word = f"{key}={value}"
+    with suppress(ConfigError):
+        if parsed(word).value() == value:
+            return word
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', value)  # backslashes count only before a quotation mark
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    return f'{key}="{escaped}"'
+
+
+def text_of(word: str) -> str:
+    """The text that an override gives its key; in quotes it is that which stands in them."""
+    value = word.partition("=")[2]
+    return str(parsed(word).value()) if value[:1] in ("'", '"') else value

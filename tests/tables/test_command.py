@@ -22,7 +22,8 @@ def test_tables_are_shown_without_torch(runs_dir):
     assert done.returncode == 0, done.stderr
     assert "| mAP@class  | 50.00 ± 0.00 (2) | missing | missing |" in done.stdout
     assert (
-        f"margin-bench train runs_dir={runs_dir} -m dataset=digits loss=softmax loss.way=class seed=0,1" in done.stdout
+        f"margin-bench train runs_dir={runs_dir} -m dataset=digits loss=softmax loss.way=class precision=fp32 seed=0,1"
+        in done.stdout
     )
 
 
