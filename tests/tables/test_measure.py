@@ -91,7 +91,9 @@ def test_published_numbers_are_there_only_in_the_papers_own_setting(tmp_path):
 
     assert published() == 74.11
     assert published("dataset=coco", "backbone=resnet50", "epochs=40", "workers=8", "dataset.root=/data") == 74.11
-    for word in ("dataset=digits", "epochs=2", "backbone=densenet169", "data.holdout=0.1", "bucket_size=64"):
+    assert published("transforms=paper", "data.quirks.fixed_buckets=true") == 74.11
+    choices = ("dataset=digits", "backbone=densenet169", "transforms=scenes")
+    for word in (*choices, "epochs=2", "data.holdout=0.1", "bucket_size=64"):
         assert published(word) is None, word
 
 
