@@ -60,9 +60,11 @@ def check_words(tables: Sequence[Table], words: Sequence[str], config_dir: str |
     Raises:
         ConfigError: one does not fit.
     """
-    if words and not tables:
+    if not words:
+        return
+    if not tables:
         check("train", words, config_dir)
-    for table in tables if words else ():
+    for table in tables:
         for cell in _unlike(narrowed(table, words), words):
             try:
                 check("train", cell, config_dir)
