@@ -46,6 +46,8 @@ def _having(blocks: Sequence[Block], word: str) -> Sequence[Block]:
 
 
 def _with_word(block: Block, word: str) -> Block:
+    if any(all(_has(entry.words, word) for entry in axis.entries) for axis in (block.rows, block.columns)):
+        return block
     if _own(block.words, word) is None:
         return replace(block, words=(*block.words, word))
     return replace(block, words=tuple(word if key_of(own) == key_of(word) else own for own in block.words))

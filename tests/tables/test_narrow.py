@@ -55,6 +55,11 @@ def test_what_the_table_has_can_be_taken_where_it_varies_several_keys():
     assert [entry.words for entry in block.rows.entries] == [("loss=softmax", "loss.way=sample")]
 
 
+def test_what_a_row_says_is_not_said_twice():
+    (block, *_) = narrow("table7", "loss=focal", "epochs=2").blocks
+    assert block.words == ("dataset=coco", "epochs=2")
+
+
 @pytest.mark.parametrize("word", ["loss=softmax", "loss.way=class"])
 def test_blocks_that_do_not_have_the_chosen_value_are_left_out(word):
     assert [block.name for block in narrow("ways", word).blocks] == ["relative"]
