@@ -13,7 +13,8 @@ from margin_bench.job import Outcome
 from margin_bench.launch import failures, launch, num_processes
 from margin_bench.precision import resolve_precision
 from margin_bench.tables.arguments import Arguments, parse
-from margin_bench.tables.command import check_words, show
+from margin_bench.tables.checks import check_words
+from margin_bench.tables.command import show
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Measured, measure
 from margin_bench.tables.narrow import narrowed

@@ -9,12 +9,9 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from margin_bench.compose import COMPOSITION_ERRORS
@@ -23,6 +20,7 @@ from margin_bench.errors import ConfigError
 from margin_bench.identity import copied, id_of, identity
 from margin_bench.tables.narrow import key_of
 from margin_bench.tables.spec import config_dirs, find, read_yaml
+from margin_bench.tables.words import parsed
 
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 OPEN = {entry.name for entry in dataclasses.fields(TrainConfig) if entry.type == dict[str, Any]}
@@ -186,30 +184,23 @@ def leaves_of(content: Content, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-@cache
-def _parsed(word: str) -> Override:
-    return OverridesParser.create().parse_override(word)
-
-
 def _is_plain(content: Content, word: str) -> bool:
     """Whether an override puts one value in the place of another as it is, or an int in that of a float."""
-    parsed = _parsed(word)
-    if parsed.is_delete() or parsed.is_sweep_override():
-        return False
-    value = parsed.value()
+    override = parsed(word)
+    value = override.value()
     if isinstance(value, dict) or "${" in str(value):
         return False
     if _is_open(word):
         return True
-    before = _get(content, parsed.key_or_group)
+    before = _get(content, override.key_or_group)
     return type(value) is type(before) or (type(before) is float and type(value) is int)
 
 
 def _apply(content: Content, word: str) -> None:
     """Puts a plain value where an override wants it, of the type that the checked configuration gives it."""
-    parsed = _parsed(word)
-    key, value = parsed.key_or_group, parsed.value()
-    if not parsed.is_add() and not parsed.is_force_add():
+    override = parsed(word)
+    key, value = override.key_or_group, override.value()
+    if not override.is_add() and not override.is_force_add():
         before = _get(content, key)
         if type(before) is float and type(value) is int and not _is_open(word):
             value = float(value)

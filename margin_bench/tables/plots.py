@@ -40,6 +40,8 @@ STYLE: list[Any] = [
 ]
 FORMATS = {".png": {"Software": None}, ".svg": {"Creator": None, "Date": None}}  # what would change the bytes
 PIXELS_PER_INCH = 150
+MOST_LABELS = 40  # of one panel, that can still be read
+HIGHEST = 102  # percent, a little above the highest score so that its point is whole
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _lines(measured: Measured) -> Figure:
 
 
 def _scatter(measured: Measured) -> Figure:
-    """A panel for each block with rows and columns, and one for all others together."""
+    """A panel for each block with rows and columns, or for each of its series, and one for all others together."""
     panels = list(_scatter_panels(measured))
     num_columns = min(3, len(panels))
     most = max(len(pairs) for _, pairs in panels)
@@ -171,6 +173,7 @@ def _scatter(measured: Measured) -> Figure:
         axes.set_ylabel(f"{TITLES['map_sample']}, percent")
         axes.margins(0.15)
         axes.grid()
+    _set_limits(flat[: len(panels)], are_shared=any(map(_is_crowded, measured.table.blocks)))
     _legend(figure, flat[: len(panels)])
     figure.draw_without_rendering()  # lays the panels out, so that labels find their place
     figure.set_layout_engine("none")
@@ -202,18 +205,47 @@ class Pair:
 
 
 def _scatter_panels(measured: Measured) -> Iterator[tuple[str, list[Pair]]]:
-    """The title and the cells of each panel; where a block has rows and columns, the fewer of them are its series."""
+    """The title and the cells of each panel; where a block has rows and columns, the fewer of them are its series.
+
+    A block of more cells than can be told apart has a panel for each series.
+    """
     together = []
     for block in measured.table.blocks:
         cells = _cells(measured, block)
         if NO_AXIS in (block.rows, block.columns):
-            together += [_pair(cell, block.name, cell.row.label or cell.column.label) for cell in cells]
-        elif len(block.rows.entries) < len(block.columns.entries):
-            yield block.name, [_pair(cell, cell.row.label, cell.column.label) for cell in cells]
+            together += [_pair(cell, block.name, _label_along(block, cell)) for cell in cells]
+            continue
+        if len(block.rows.entries) < len(block.columns.entries):
+            pairs = [_pair(cell, cell.row.label, cell.column.label) for cell in cells]
         else:
-            yield block.name, [_pair(cell, cell.column.label, cell.row.label) for cell in cells]
+            pairs = [_pair(cell, cell.column.label, cell.row.label) for cell in cells]
+        if not _is_crowded(block):
+            yield block.name, pairs
+            continue
+        for series in dict.fromkeys(pair.series for pair in pairs):
+            yield f"{block.name}, {series}".lstrip(", "), [pair for pair in pairs if pair.series == series]
     if together:
         yield "", together
+
+
+def _label_along(block: Block, cell: Cell) -> str:
+    """The label of a cell on the one axis of its block; a number is told with the axis's name."""
+    axis, entry = (block.rows, cell.row) if block.columns is NO_AXIS else (block.columns, cell.column)
+    return f"{axis.name} {entry.label}" if axis is not NO_AXIS and _is_numeric(axis) else entry.label
+
+
+def _is_crowded(block: Block) -> bool:
+    return NO_AXIS not in (block.rows, block.columns) and len(list(block.pairs())) > MOST_LABELS
+
+
+def _set_limits(panels: Sequence[Axes], are_shared: bool) -> None:
+    """Keeps panels within what a score can be, all of them alike if they are to be compared."""
+    for axis in ("x", "y"):
+        limits = [getattr(axes, f"get_{axis}lim")() for axes in panels]
+        widest = min(low for low, _ in limits), max(high for _, high in limits)
+        for axes, own in zip(panels, limits, strict=True):
+            low, high = widest if are_shared else own
+            axes.set(**{f"{axis}lim": (max(low, 0), min(high, HIGHEST))})
 
 
 def _pair(cell: Cell, series: str, label: str) -> Pair:

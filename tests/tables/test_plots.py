@@ -72,9 +72,23 @@ def test_ways_make_one_scatter_of_both_losses(runs_dir):
 
 
 def test_rows_and_columns_make_a_scatter_of_their_own(runs_dir):
-    """The shorter side, the ways, is told by colour; each loss stands at its points."""
+    """Many cells have a panel for each of the shorter side, the ways; each loss stands at its point."""
     written = texts(plots(measured(runs_dir, "ways", "dataset=digits"))[".svg"])
-    assert [written.count(name) for name in ("mAP@class, percent", "triplet", "joint", "bce")] == [2, 4, 1, 1]
+    assert [written.count(name) for name in ("mAP@class, percent", "triplet", "joint", "bce")] == [5, 4, 1, 1]
+    assert {f"relative, {way}" for way in ("sample", "class", "both", "joint")} <= set(written)
+
+
+def test_a_spread_does_not_widen_a_scatter_beyond_what_a_score_can_be(tmp_path):
+    for seed, score in enumerate((1.0, 99.0)):
+        write_run(tmp_path, "dataset=digits loss=twoway loss.way=class", seed, (score, score))
+    written = texts(plots(measured(tmp_path, "table3", "dataset=digits"))[".svg"])
+    ticks = [float(text.replace("\N{MINUS SIGN}", "-")) for text in written if re.fullmatch(r"\W?\d+", text)]
+    assert (min(ticks), max(ticks)) == (0, 100)
+
+
+def test_numbers_stand_in_a_scatter_with_the_name_of_their_axis(tmp_path):
+    write_run(tmp_path, "dataset=digits loss=multi_similarity loss.positive_temperature=2.0")
+    assert "T_P 2" in texts(plots(measured(tmp_path, "table4", "dataset=digits"))[".svg"])
 
 
 def test_the_same_table_makes_the_same_bytes_whatever_the_users_own_settings(runs_dir):
