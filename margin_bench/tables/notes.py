@@ -133,7 +133,9 @@ def _versions(environment: dict[str, Any]) -> str:
 def _hardware(record: Record) -> str:
     hardware = record["environment"]["hardware"]
     cards = ", ".join(hardware["gpus"]) or "no GPU"
-    return f"{hardware['cpu']}, {hardware['cores']} usable cores, {cards}, {record['num_processes']} process per run"
+    cores = f"{hardware['cores']} usable core{'' if hardware['cores'] == 1 else 's'}"
+    processes = f"{record['num_processes']} process{'' if record['num_processes'] == 1 else 'es'} per run"
+    return f"{hardware['cpu']}, {cores}, {cards}, {processes}"
 
 
 def _reproduce(measured: Measured) -> str:

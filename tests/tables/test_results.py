@@ -7,10 +7,20 @@ import pytest
 from margin_bench.cli import main
 
 RESULTS = Path(__file__).parents[2] / "results"
+TABLES = [
+    *([name, "dataset=digits"] for name in ("table1", "table2", "table3", "table4", "table5")),
+    ["table7", "dataset=digits", "backbone=digits"],
+    ["table7", "dataset=digits", "backbone=digits", "search.lr=[0.05,0.1,0.2,0.4,0.8,1.6]"],
+    ["ways", "dataset=digits", "epochs=6"],
+]
 
 
-@pytest.mark.parametrize("words", [["ways", "dataset=digits", "epochs=6"]])
+@pytest.mark.parametrize("words", TABLES, ids=" ".join)
 def test_the_committed_tables_come_from_the_committed_records(tmp_path, words):
     assert main(["tables", *words, f"runs_dir={RESULTS / 'runs'}", "--output", str(tmp_path)]) == 0
     (rendered,) = tmp_path.iterdir()
     assert rendered.read_bytes() == (RESULTS / rendered.name).read_bytes()
+
+
+def test_no_table_in_the_repository_is_without_its_test():
+    assert len(list(RESULTS.glob("*.md"))) == len(TABLES) + 1, "the README besides"
