@@ -269,7 +269,8 @@ def _figure(measured: Measured, num_rows: int, num_columns: int, width: float, h
     """A figure of equal panels, each of a size in inches, and its axes, an array (num_rows, num_columns)."""
     figure = Figure(figsize=(num_columns * width, num_rows * height + 0.6))
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.06)
-    words = [*measured.request.words, _seeds_in_words(measured)]
+    rates = ["a rate of its own for each cell"] if measured.request.rates else []
+    words = [*measured.request.words, *rates, _seeds_in_words(measured)]
     title = f"{measured.table.caption} ({', '.join(words)})"
     figure.suptitle("\n".join(textwrap.wrap(title, int(14 * num_columns * width))), fontsize=10)
     return figure, figure.subplots(num_rows, num_columns, squeeze=False)

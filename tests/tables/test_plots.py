@@ -164,3 +164,12 @@ def test_a_table_without_a_score_says_that_it_has_no_plot(tmp_path, capsys):
     assert said.out.split() == [str(tmp_path / "table3.md"), str(tmp_path / "table6.md")]
     assert [line.split(":")[0] for line in said.err.splitlines()] == ["table3", "table6"]
     assert "no plot, as it has no scores of runs" in said.err
+
+
+def test_a_plot_says_that_rates_were_chosen(runs_dir):
+    request = Request(("dataset=digits",), rates=(0.1, 0.2))
+    for rate in ("optim.head_lr=0.1 optim.backbone_lr=0.05", "optim.head_lr=0.2 optim.backbone_lr=0.1"):
+        write_run(runs_dir, f"dataset=digits loss=twoway {rate} data.holdout=0.2")
+    write_run(runs_dir, "dataset=digits loss=twoway optim.head_lr=0.1 optim.backbone_lr=0.05")
+    table = measure(read_table("table3", identities().dirs), request, load_records(runs_dir), identities())
+    assert "a rate of its own for each cell" in " ".join(texts(plots(table)[".svg"]))
