@@ -48,10 +48,15 @@ class Identity:
     content: Content
     seeded: tuple[str, ...]
 
+    @property
+    def has_own_precision(self) -> bool:
+        """Whether the overrides of the cell set it, instead of leaving it to the machine."""
+        return bool(self.content["precision"] != "auto")
+
     def of_run(self, seed: int, precision: str) -> Content:
-        """The identity of one run; `precision` is for cells whose overrides leave it open."""
-        own = self.content["precision"]
-        content = {**self.content, "seed": seed, "precision": precision if own == "auto" else own}
+        """The identity of one run; `precision` is for cells without their own."""
+        own = self.content["precision"] if self.has_own_precision else precision
+        content = {**self.content, "seed": seed, "precision": own}
         for key in self.seeded:
             section = key.partition(".")[0]
             content[section] = copied(content[section])

@@ -142,7 +142,7 @@ def _with_rates(
     Also a line for each trial that is left out.
     """
     words = [cell.words for cell in cells]
-    found, strangers = search(words, request.rates, _precisions(request), records, identities)
+    found, strangers = search(words, request.rates, _precisions(request, records), records, identities)
     searched = [_with_rate(cell, trials, identities) for cell, trials in zip(cells, found, strict=True)]
     return searched, _told_strangers(strangers)
 
@@ -155,9 +155,11 @@ def _with_rate(cell: Cell, trials: tuple[Trial, ...], identities: Identities) ->
     return replace(cell, trials=trials, words=words, identity=identities.of(words), published={})
 
 
-def _precisions(request: Request) -> tuple[str, ...]:
-    """The precisions that a run of the table can have."""
-    return (request.precision,) if request.precision else ("bf16", "fp16", "fp32")
+def _precisions(request: Request, records: Records) -> list[str]:
+    """The precisions that a run of the table can have: the one asked for, or those of records."""
+    ended = [*records.usable.values(), *records.diverged.values()]
+    there = sorted({_precision(record) for record in ended}) or ["fp32"]  # any, where there are no records
+    return [request.precision] if request.precision else there
 
 
 def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identities) -> bool:
@@ -177,18 +179,17 @@ def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identi
 def _fill(cells: list[Cell], request: Request, records: Records) -> list[str]:
     """Gives the cells their records, which agree in precision and data; a line for each that is near but left out."""
     seeds = request.seeds or sorted({record["seed"] for record in records.usable.values()})
+    precisions = _precisions(request, records)
     found = [
         (cell, records.usable[run_id])
         for cell in cells
         if cell.identity
         for seed in seeds
-        for run_id in {cell.identity.run_id(seed, precision) for precision in _precisions(request)}
+        for run_id in {cell.identity.run_id(seed, precision) for precision in precisions}
         if run_id in records.usable
     ]
-    precision = most_common(_precision(record) for cell, record in found if _is_open_in_precision(cell))
-    found = [
-        (cell, record) for cell, record in found if _precision(record) == precision or not _is_open_in_precision(cell)
-    ]
+    precision = most_common(_precision(record) for cell, record in found if not _has_own_precision(cell))
+    found = [(cell, record) for cell, record in found if _precision(record) == precision or _has_own_precision(cell)]
     left_out = near(
         [cell.identity for cell in cells if cell.identity],
         _varied(cells),
@@ -204,9 +205,8 @@ def _precision(record: Record) -> str:
     return str(record["config"]["precision"])
 
 
-def _is_open_in_precision(cell: Cell) -> bool:
-    """Whether a cell's overrides leave its precision to the machine."""
-    return cell.identity is not None and cell.identity.content["precision"] == "auto"
+def _has_own_precision(cell: Cell) -> bool:
+    return cell.identity is not None and cell.identity.has_own_precision
 
 
 def _trial_ids(cells: list[Cell]) -> set[str]:

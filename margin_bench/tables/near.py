@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from margin_bench.tables.identities import Identity
-from margin_bench.tables.records import Records, traits_of
+from margin_bench.tables.records import Records, Traits, traits_of
 
 SHOWN = 3  # runs named for each cause
 
@@ -26,21 +26,26 @@ def near(
         seeds, precision: of the table.
     """
     causes: dict[str, list[str]] = {}
-    cells = {_key(identity.content, varied): identity for identity in identities}
+    cells = {_key(identity.content, varied): (identity, traits_of(identity.content)) for identity in identities}
     for run_id, record in records.usable.items():
         if run_id in known or record["seed"] not in seeds:
             continue
-        identity = cells.get(_key(record["config"], varied))
-        if identity is not None:
-            traits = records.traits(run_id)
-            content = identity.of_run(record["seed"], precision or record["config"]["precision"])
-            causes.setdefault(_difference(traits, traits_of(content)), []).append(run_id)
+        cell = cells.get(_key(record["config"], varied))
+        if cell is not None:
+            expected = _of_run(*cell, record["seed"], precision or record["config"]["precision"])
+            causes.setdefault(_difference(records.traits(run_id), expected), []).append(run_id)
     for record, reason in records.unusable:
         if record["run_id"] in {
             identity.run_id(record["seed"], record["config"]["precision"]) for identity in identities
         }:
             causes.setdefault(reason, []).append(record["run_id"])
     return [f"{_names(run_ids)} {cause}" for cause, run_ids in sorted(causes.items())]
+
+
+def _of_run(identity: Identity, traits: Traits, seed: int, precision: str) -> Traits:
+    """The traits of a cell's identity as those of one of its runs."""
+    its_precision = traits["precision"] if identity.has_own_precision else repr(precision)
+    return traits | {key: repr(seed) for key in ("seed", *identity.seeded)} | {"precision": its_precision}
 
 
 def _key(content: dict[str, Any], varied: Sequence[str]) -> tuple[Any, ...]:
