@@ -1,14 +1,17 @@
 """The schema of the configuration, and where its YAML files are. Imports no torch."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from margin_bench.errors import ConfigError
+from margin_bench.yaml_files import read_yaml
 
 PACKAGE = Path(__file__).parent
 WAYS = ("sample", "class", "both", "joint")
@@ -171,7 +174,24 @@ def register_resolvers() -> None:
 def typed(command: str, config: DictConfig) -> Any:
     """The configuration as an object of its schema, every interpolation resolved."""
     schema = OmegaConf.structured(SCHEMAS[command])
-    return OmegaConf.to_object(OmegaConf.merge(schema, OmegaConf.to_container(config, resolve=True)))
+    content: Any = OmegaConf.to_container(config, resolve=True)
+    if command == "train":
+        content["loss"] = with_floats(content["loss"])
+    return OmegaConf.to_object(OmegaConf.merge(schema, content))
+
+
+def with_floats(loss: dict[str, Any]) -> dict[str, Any]:
+    """A loss of ours with a float wherever its file has one, so that a run with `4` is the run with `4.0`."""
+    floats = _floats_of(str(loss.get("name")))
+    return {key: float(value) if type(value) is int and key in floats else value for key, value in loss.items()}
+
+
+@cache
+def _floats_of(name: str) -> frozenset[str]:
+    """The keys with floats in the file of one of our losses."""
+    path = configs_dir() / "loss" / f"{name}.yaml"
+    content = read_yaml(path) if re.fullmatch(r"\w+", name) and path.is_file() else {}
+    return frozenset(key for key, value in content.items() if isinstance(value, float))
 
 
 def leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:

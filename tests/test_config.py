@@ -57,6 +57,13 @@ def test_a_head_is_linear_or_cosine_and_its_scale_above_zero(wrong):
         check("train", [wrong])
 
 
+def test_a_whole_number_is_a_float_where_the_file_of_the_loss_has_one():
+    loss = config("loss=twoway", "loss.positive_temperature=4", "+loss.note=4").loss
+    assert repr(loss["positive_temperature"]) == "4.0"
+    assert repr(loss["note"]) == "4"
+    assert repr(config("loss=weston_watkins", "loss.power=2").loss["power"]) == "2"
+
+
 def test_a_file_of_the_users_own_that_ours_would_hide_is_refused(tmp_path):
     for name in ("loss/twoway.yaml", "loss/mine.yaml", "table/table3.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

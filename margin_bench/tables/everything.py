@@ -9,7 +9,8 @@ from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Measured, Request, measure
 from margin_bench.tables.narrow import narrowed
 from margin_bench.tables.records import Records
-from margin_bench.tables.spec import Table, read_table, read_yaml, table_names
+from margin_bench.tables.spec import Table, read_table, table_names
+from margin_bench.yaml_files import read_yaml
 
 
 def every_table(request: Request, records: Records, identities: Identities) -> list[Measured]:

@@ -15,12 +15,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from margin_bench.compose import COMPOSITION_ERRORS
-from margin_bench.config import TrainConfig, configs_dir, register_resolvers, search_path, typed
+from margin_bench.config import TrainConfig, configs_dir, register_resolvers, search_path, typed, with_floats
 from margin_bench.errors import ConfigError
 from margin_bench.identity import copied, id_of, identity
 from margin_bench.tables.narrow import key_of
-from margin_bench.tables.spec import config_dirs, find, read_yaml
+from margin_bench.tables.spec import config_dirs, find
 from margin_bench.tables.words import parsed
+from margin_bench.yaml_files import read_yaml
 
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 OPEN = {entry.name for entry in dataclasses.fields(TrainConfig) if entry.type == dict[str, Any]}
@@ -95,6 +96,7 @@ class Identities:
             references.pop(key_of(word), None)
         for key, source in references.items():
             _put(content, key, _get(content, source))
+        content["loss"] = with_floats(content["loss"])
         return Identity(identity(content), tuple(key for key, source in references.items() if source == "seed"))
 
     def is_choice(self, word: str) -> bool:

@@ -5,34 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf._utils import get_yaml_loader
-
 from margin_bench.config import configs_dir, is_for_hydra
 from margin_bench.errors import ConfigError, nearest
 from margin_bench.identity import NOT_IDENTITY
 from margin_bench.tables.words import parsed
+from margin_bench.yaml_files import read_yaml
 
 SCORES = ("map_class", "map_sample")
 FACTS = ("num_classes", "num_train", "num_test", "labels_per_sample")
 NOT_A_TABLES = tuple(f"{key}." for key in NOT_IDENTITY)  # beginnings of keys that decide no result
-
-
-def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    """As PyYAML constructs one, which takes the last of two values that one key has."""
-    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-    if twins := [key for key in keys if keys.count(key) > 1]:
-        raise yaml.constructor.ConstructorError(None, None, f"{twins[0]} is there twice", node.start_mark)
-    content: dict[Any, Any] = yaml.SafeLoader.construct_mapping(loader, node, deep)
-    return content
-
-
-# Reads YAML as Hydra does, where `1e-4` is a number; in C, which is ten times as fast, where PyYAML was built with it.
-_LOADER = type(
-    "_Loader",
-    (getattr(yaml, "CSafeLoader", yaml.SafeLoader),),
-    {"yaml_implicit_resolvers": get_yaml_loader().yaml_implicit_resolvers, "construct_mapping": _mapping},
-)
 
 
 @dataclass(frozen=True)
@@ -121,21 +102,6 @@ def find(dirs: list[Path], group: str, option: str) -> Path | None:
     """The YAML file of a group's option, in the first folder that has it."""
     paths = (folder / group / f"{option}.yaml" for folder in dirs)
     return next((path for path in paths if path.is_file()), None)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """What a YAML file says, key by key.
-
-    Raises:
-        ConfigError: it cannot be read, is no YAML, or has no keys.
-    """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {}
-    except (yaml.YAMLError, ValueError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected keys with values, got {content!r}")
-    return content
 
 
 def _table(name: str, content: dict[str, Any], dirs: list[Path]) -> Table:
