@@ -117,7 +117,11 @@ def _run_dirs(word: str, runs_dir: Path) -> list[Path]:
 def _matches(folder: Path, pattern: str) -> list[Path]:
     """The runs that a pattern stands for, within a folder unless it is absolute."""
     root = Path(pattern).anchor
-    return sorted(path for path in (folder / root).glob(pattern.removeprefix(root)) if (path / RECORD).is_file())
+    try:
+        found = list((folder / root).glob(pattern.removeprefix(root)))
+    except ValueError as error:
+        raise ConfigError(f"{pattern} is no pattern of runs: {error}") from error
+    return sorted(path for path in found if (path / RECORD).is_file())
 
 
 def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:

@@ -174,7 +174,7 @@ def register_resolvers() -> None:
 def typed(command: str, config: DictConfig) -> Any:
     """The configuration as an object of its schema, every interpolation resolved."""
     schema = OmegaConf.structured(SCHEMAS[command])
-    content: Any = OmegaConf.to_container(config, resolve=True)
+    content: Any = OmegaConf.to_container(OmegaConf.merge(schema, config), resolve=True)
     if command == "train":
         content["loss"] = with_floats(content["loss"])
     return OmegaConf.to_object(OmegaConf.merge(schema, content))
@@ -186,12 +186,15 @@ def with_floats(loss: dict[str, Any]) -> dict[str, Any]:
     return {key: float(value) if type(value) is int and key in floats else value for key, value in loss.items()}
 
 
+A_FLOAT = "${backbone.scale}"
+
+
 @cache
 def _floats_of(name: str) -> frozenset[str]:
     """The keys with floats in the file of one of our losses."""
     path = configs_dir() / "loss" / f"{name}.yaml"
     content = read_yaml(path) if re.fullmatch(r"\w+", name) and path.is_file() else {}
-    return frozenset(key for key, value in content.items() if isinstance(value, float))
+    return frozenset(key for key, value in content.items() if isinstance(value, float) or value == A_FLOAT)
 
 
 def leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from margin_bench.tables.command import show
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Measured, measure
 from margin_bench.tables.narrow import narrowed
+from margin_bench.tables.notes import label_of
 from margin_bench.tables.records import Records, load_records
 from margin_bench.tables.spec import Table, read_table
 from margin_bench.tables.words import in_words
@@ -46,7 +47,7 @@ def reproduce(arguments: list[str]) -> None:
     failed = work.run_all()
     show(work.measured(load_records(parsed.runs_dir)), parsed)
     if failed:
-        raise MarginBenchError("\n".join([f"{len(failed)} runs are missing", *failures(failed.items())]))
+        raise MarginBenchError("\n".join([f"missing: {len(failed)}", *failures(failed.items())]))
 
 
 def _precision_here(for_hydra: Sequence[str]) -> str:
@@ -96,7 +97,7 @@ class _Work:
                 else:
                     done.add(run.run_id)
             missing = self._missing_now()
-        return {run.run_id: failed[run.run_id] for run in missing}
+        return {run.run_id: failed[run.run_id] for run in missing} | self._without_rates()
 
     def tell_missing(self) -> None:
         """Prints the command of every missing run, and how long all of them take."""
@@ -112,6 +113,12 @@ class _Work:
 
     def _missing_now(self) -> list[Run]:
         return self.missing(load_records(self.arguments.runs_dir))
+
+    def _without_rates(self) -> dict[str, Outcome]:
+        """The cells that stay empty, since they diverge at every rate."""
+        measured = self.measured(load_records(self.arguments.runs_dir))
+        cells = [cell for table in measured for cell in table.cells if cell.has_no_rate]
+        return {label_of(cell) or "the cell": Outcome(1, "it diverges at every rate of search.lr") for cell in cells}
 
     def _missing(self, measured: Measured) -> Iterator[Run]:
         request = self.arguments.request

@@ -39,6 +39,11 @@ def make_run(
     return runs_dir / run_id
 
 
+def test_what_is_no_pattern_is_told(capsys):
+    assert main(["compare", "both**", "class"]) == 2
+    assert "both** is no pattern of runs" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def runs_dir(tmp_path_factory):
     runs_dir = tmp_path_factory.mktemp("runs")

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from filelock import FileLock
+from tiny_run import wait_until
 
 from margin_bench.distributed import World
 from margin_bench.errors import AlreadyRunningError, CheckpointError, StoppedError
@@ -50,10 +51,16 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
         pass
 
 
+def kill_once_it_is_heeded(number, handler):
+    """Sends this process a signal as soon as it has another handler for it."""
+    wait_until(lambda: signal.getsignal(number) != handler)
+    os.kill(os.getpid(), number)
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_wait_for_another_owner(tmp_path, number, exit_code):
     with run_lock(tmp_path, World()):
-        threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
+        threading.Thread(target=kill_once_it_is_heeded, args=(number, signal.getsignal(number))).start()
         with pytest.raises(StoppedError) as stopped:
             wait_until_free(tmp_path)
     assert stopped.value.exit_code == exit_code

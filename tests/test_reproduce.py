@@ -113,7 +113,7 @@ def test_runs_that_fail_are_told_at_the_end_with_their_logs(tmp_path, config_dir
     words = ["optim.head_lr=1e30", "optim.backbone_lr=1e30", "precision=fp32"]
     assert main(command(tmp_path, config_dir, *words)) == 1
     error = capsys.readouterr().err
-    assert "2 runs are missing" in error
+    assert "missing: 2" in error
     for run_id in starts(tmp_path):
         assert f"see {tmp_path}/runs/{run_id}/log.txt" in error
     assert "is diverged, not finished" in table(tmp_path)
@@ -206,6 +206,15 @@ def test_mistakes_are_told_before_anything_runs(words, said, tmp_path, config_di
     assert main(["reproduce", *words, "--config-dir", str(config_dir), f"runs_dir={tmp_path}"]) == 2
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cell_that_diverges_at_every_rate_is_told_and_not_tried_again(tmp_path, config_dir, capsys):
+    words = ["loss.way=both", "precision=fp32", "search.lr=[1e29,1e30]"]
+    for number in (1, 2):
+        assert main(command(tmp_path, config_dir, *words)) == 1
+        error = capsys.readouterr().err
+        assert "way both: it diverges at every rate of search.lr" in error
+        assert ("to go" in error) == (number == 1)
 
 
 def test_the_precision_of_other_machines_is_to_be_said(tmp_path, config_dir, capsys):

@@ -1,10 +1,9 @@
 """MS-COCO, and data sets in its format and folders."""
 
 import contextlib
-import gc
 import io
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from margin_bench.data.annotations import Annotations, indexed, to_split
 from margin_bench.data.files import require
 from margin_bench.data.split import Split
 from margin_bench.errors import DataError
+from margin_bench.garbage import without_collection
 from margin_bench.targets import NEGATIVE, POSITIVE
 
 FOLDER_OF_SPLIT = {"train": "train", "test": "val"}  # the labels of COCO's own test images are not public
@@ -53,25 +53,13 @@ def read_annotations(file: Path, folder: str) -> Annotations:
         DataError: it is not in COCO's format.
     """
     try:
-        with _without_collection(), contextlib.redirect_stdout(io.StringIO()):  # the reader prints its progress
+        with without_collection(), contextlib.redirect_stdout(io.StringIO()):  # the reader prints its progress
             return _tabulate(COCO(str(file)).dataset, folder)
     except (AssertionError, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise DataError(
             f"Expected COCO's object annotations with images, annotations and categories in {file},\n"
             f"reading them failed ({type(error).__name__}: {error})."
         ) from None
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Millions of objects come to stay: to look among them for garbage takes as long as to read them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _tabulate(content: dict[str, list[Any]], folder: str) -> Annotations:

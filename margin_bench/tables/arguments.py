@@ -8,13 +8,12 @@ from typing import NoReturn
 
 from margin_bench.config import is_for_hydra
 from margin_bench.errors import ConfigError
+from margin_bench.tables.formats import FORMATS
 from margin_bench.tables.measure import Request
 from margin_bench.tables.narrow import key_of
 from margin_bench.tables.spec import config_dirs, table_names
 from margin_bench.tables.words import in_words, text_of
 from margin_bench.tables.words import parsed as parsed_word
-
-FORMATS = ("markdown", "csv", "latex", "html")
 
 WORDS_HELP = """words: names of tables, and key=value for
   dataset=, backbone=, epochs=, ...   overrides, in the grammar of margin-bench train, for every cell of the tables

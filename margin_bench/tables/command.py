@@ -1,6 +1,5 @@
 """`margin-bench tables`: every table from the records that exist. Runs nothing, imports no torch."""
 
-import gc
 import hashlib
 import re
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from margin_bench.config import default_runs_dir
 from margin_bench.errors import ConfigError
 from margin_bench.files import write_atomic
+from margin_bench.garbage import without_collection
 from margin_bench.identity import NOT_IDENTITY
 from margin_bench.tables.arguments import Arguments, parse
 from margin_bench.tables.checks import check_words
@@ -33,8 +33,12 @@ def tables(arguments: list[str]) -> None:
         ConfigError: a name or an override does not fit.
         CheckpointError: a file cannot be written.
     """
-    gc.disable()  # records are many objects, all in use to the end
     parsed = parse("tables", DESCRIPTION, arguments)
+    with without_collection():
+        _tables(parsed)
+
+
+def _tables(parsed: Arguments) -> None:
     if parsed.hydra:
         raise ConfigError(f"{parsed.hydra[0]} is for runs, and this command has none: margin-bench reproduce runs them")
     if parsed.runs_dir != default_runs_dir() and not parsed.runs_dir.is_dir():

@@ -17,13 +17,14 @@ from omegaconf import OmegaConf
 from margin_bench.compose import COMPOSITION_ERRORS
 from margin_bench.config import TrainConfig, configs_dir, register_resolvers, search_path, typed, with_floats
 from margin_bench.errors import ConfigError
-from margin_bench.identity import copied, id_of, identity
+from margin_bench.identity import NOT_IDENTITY, copied, id_of, identity
 from margin_bench.tables.narrow import key_of
 from margin_bench.tables.spec import config_dirs, find
 from margin_bench.tables.words import parsed
 from margin_bench.yaml_files import read_yaml
 
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+ELSEWHERE = re.compile(r"override /(?!loss)|/\w+@_global_\.(?!loss)")  # what a defaults list puts into other sections
 OPEN = {entry.name for entry in dataclasses.fields(TrainConfig) if entry.type == dict[str, Any]}
 
 Content = dict[str, Any]
@@ -36,10 +37,12 @@ class Composed:
     Attributes:
         content: a `TrainConfig` as a dictionary.
         references: the dotted keys that take their value from another key, and that key.
+        texts: the dotted keys with a text in which the value of another key stands.
     """
 
     content: Content
     references: dict[str, str]
+    texts: frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Identities:
         groups = tuple(word for word in words if self.is_choice(word))
         values = [word for word in words if word not in groups]
         composed = self._of_choices(groups)
-        if not all(_is_plain(composed.content, word) for word in values):
+        if composed.texts or not all(_is_plain(composed.content, word) for word in values):
             composed, values = self._by_hydra(tuple(words)), []
         content, references = copied(composed.content), dict(composed.references)
         for word in values:
@@ -125,6 +128,8 @@ class Identities:
         if path is None or "@package" in path.read_text(encoding="utf-8") or any(map(self._may_set_losses, others)):
             return self._by_hydra(groups)
         section = dict(read_yaml(path))
+        if _sets_losses(section):
+            return self._by_hydra(groups)
         alike = (*others, json.dumps(section.pop("defaults", [])))
         if alike not in self._alike:
             self._alike[alike] = self._by_hydra(groups)
@@ -135,9 +140,7 @@ class Identities:
         """Whether the file that an override chooses can say more about a loss than a loss's own file."""
         path = find(self.dirs, key_of(word), word.partition("=")[2])
         content = read_yaml(path) if path else {}
-        defaults = content.get("defaults", [])
-        included = [each for each in defaults if not str(each).startswith("{'override ")]
-        return path is None or "loss" in content or "loss" in str(defaults) or bool(included)
+        return path is None or "loss" in content or _sets_losses(content)
 
     def _by_hydra(self, words: tuple[str, ...]) -> Composed:
         try:
@@ -146,7 +149,16 @@ class Identities:
             content = dataclasses.asdict(typed("train", OmegaConf.create(_with_null(raw))))
         except COMPOSITION_ERRORS as error:
             raise ConfigError(f"{' '.join(words)}: {str(error).splitlines()[0]}") from error
-        return Composed(content, _references(raw))
+        return Composed(content, _references(raw), _texts(raw))
+
+
+def _sets_losses(content: Content) -> bool:
+    """Whether a file's defaults list takes in what may speak of losses, and not only of another section."""
+    return any(
+        not isinstance(each, dict) or not all(map(ELSEWHERE.match, each))
+        for each in content.get("defaults", [])
+        if each != "_self_"
+    )
 
 
 def _with_loss(composed: Composed, section: Content) -> Composed:
@@ -155,9 +167,11 @@ def _with_loss(composed: Composed, section: Content) -> Composed:
     else:
         resolved = section
     references = {key: source for key, source in composed.references.items() if not key.startswith("loss.")}
+    texts = {key for key in composed.texts if not key.startswith("loss.")}
     return Composed(
         {**composed.content, "loss": resolved},
         {**references, **_references({"loss": section})},
+        frozenset(texts) | _texts({"loss": section}),
     )
 
 
@@ -180,6 +194,23 @@ def _references(content: Content) -> dict[str, str]:
         if isinstance(value, str) and (match := REFERENCE.fullmatch(value)):
             found[key] = match[1]
     return found
+
+
+def _texts(content: Content) -> frozenset[str]:
+    """The entries that decide a result and hold the value of another key within a longer text.
+
+    Raises:
+        ConfigError: it is that of the seed, which a table gives to the runs of a cell by itself.
+    """
+    found = set()
+    for key, value in leaves_of(content):
+        sources = REFERENCE.findall(str(value))
+        if not sources or key.startswith(NOT_IDENTITY) or REFERENCE.fullmatch(str(value)):
+            continue
+        if "seed" in sources:
+            raise ConfigError(f"{key}: {value}: a table cannot tell runs apart that have the seed within a text")
+        found.add(key)
+    return frozenset(found)
 
 
 def leaves_of(content: Content, prefix: str = "") -> Iterator[tuple[str, Any]]:

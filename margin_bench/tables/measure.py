@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from margin_bench.errors import ConfigError
 from margin_bench.tables.identities import Identities, Identity
 from margin_bench.tables.names import NAMED, can_have_names, known_names
 from margin_bench.tables.narrow import key_of, narrowed
 from margin_bench.tables.near import near
 from margin_bench.tables.records import Record, Records, traits_of
-from margin_bench.tables.same_data import most_common, on_other_data
+from margin_bench.tables.same_data import ON_OTHER_DATA, most_common, on_other_data
 from margin_bench.tables.search import SEED, Trial, best, search
 from margin_bench.tables.spec import SCORES, Block, Entry, Table
 
@@ -59,11 +60,15 @@ class Cell:
     def lacking(self, seeds: Sequence[int]) -> list[tuple[tuple[str, ...], list[int]]]:
         """The overrides and the seeds of the runs that are not there; without a rate, of its trials."""
         if self.trials and best(self.trials) is None:
-            without = [trial for trial in self.trials if trial.record is None]
-            return [(trial.words, [SEED]) for trial in without or self.trials]  # or all have diverged
+            return [(trial.words, [SEED]) for trial in self.trials if trial.record is None]
         there = {record["seed"] for record in self.records}
         lacking = [seed for seed in seeds if seed not in there]
         return [(self.words, lacking)] if lacking else []
+
+    @property
+    def has_no_rate(self) -> bool:
+        """Whether all its trials have diverged, so that it stays empty."""
+        return bool(self.trials) and all(trial.has_diverged for trial in self.trials)
 
     def values(self, measure: str) -> list[float]:
         """What its records say: a score of each run in percent, or a fact about the data, once."""
@@ -108,9 +113,12 @@ def measure(
     known = None if compose_all or request.rates else known_names(records)
     cells = _cells(table, wanted, known, identities)
     left_out: list[str] = []
+    precisions = _precisions(request, records)
     if request.rates and not table.is_of_facts:
-        cells, left_out = _with_rates(cells, request, records, identities)
-    left_out += _fill_with_facts(cells, records) if table.is_of_facts else _fill(cells, request, records)
+        found, left_out = search([cell.words for cell in cells], request.rates, precisions, records, identities)
+        cells = [_with_rate(cell, trials, identities) for cell, trials in zip(cells, found.trials, strict=True)]
+        precisions = [found.precision]
+    left_out += _fill_with_facts(cells, records) if table.is_of_facts else _fill(cells, request, precisions, records)
     return Measured(wanted, request, cells, left_out + records.unread)
 
 
@@ -129,25 +137,21 @@ def _cells(table: Table, wanted: Table, known: set[tuple[str, ...]] | None, iden
             if published:
                 original = (*written[block.name].words, *row.words, *column.words)
                 published = published if _is_same(original, words, identities) else {}
-            identity = identities.of(words) if known is None or can_have_names(words, known, identities) else None
+            is_composed = known is None or can_have_names(words, known, identities)
+            identity = _identity_of(table, words, identities) if is_composed else None
             cells.append(Cell(block, row, column, words, identity, published))
     return cells
 
 
-def _with_rates(
-    cells: list[Cell], request: Request, records: Records, identities: Identities
-) -> tuple[list[Cell], list[str]]:
-    """The cells at the rates that their trials choose; without runs of its own as long as one of them is missing.
-
-    Also a line for each trial that is left out.
-    """
-    words = [cell.words for cell in cells]
-    found, strangers = search(words, request.rates, _precisions(request, records), records, identities)
-    searched = [_with_rate(cell, trials, identities) for cell, trials in zip(cells, found, strict=True)]
-    return searched, _told_strangers(strangers)
+def _identity_of(table: Table, words: tuple[str, ...], identities: Identities) -> Identity:
+    try:
+        return identities.of(words)
+    except ConfigError as error:
+        raise ConfigError(f"a cell of {table.name} ({' '.join(words)}): {error}") from error
 
 
 def _with_rate(cell: Cell, trials: tuple[Trial, ...], identities: Identities) -> Cell:
+    """The cell at the rate that its trials choose; without runs of its own as long as there is none."""
     chosen = best(trials)
     if chosen is None:
         return replace(cell, trials=trials, identity=None, published={})
@@ -167,7 +171,7 @@ def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identi
 
     It composes only if the choices do not tell already.
     """
-    others = tuple(word for word in others if word not in PAPERS_OWN)
+    others = tuple(word for word in others if word not in PAPERS_OWN and key_of(word) != "precision")
     if words == others:
         return True
     choices = [dict(word.split("=", 1) for word in each if identities.is_choice(word)) for each in (words, others)]
@@ -176,10 +180,9 @@ def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identi
     return identities.of(words) == identities.of(others)
 
 
-def _fill(cells: list[Cell], request: Request, records: Records) -> list[str]:
+def _fill(cells: list[Cell], request: Request, precisions: Sequence[str], records: Records) -> list[str]:
     """Gives the cells their records, which agree in precision and data; a line for each that is near but left out."""
-    seeds = request.seeds or sorted({record["seed"] for record in records.usable.values()})
-    precisions = _precisions(request, records)
+    seeds = request.seeds or records.seeds
     found = [
         (cell, records.usable[run_id])
         for cell in cells
@@ -232,11 +235,7 @@ def _put_in(found: list[tuple[Cell, Record]]) -> list[str]:
     for cell, record in found:
         if record["run_id"] not in strangers:
             cell.records.append(record)
-    return _told_strangers(strangers)
-
-
-def _told_strangers(run_ids: Sequence[str]) -> list[str]:
-    return [f"{run_id} is on other data: its fingerprint differs" for run_id in run_ids]
+    return [f"{run_id} {ON_OTHER_DATA}" for run_id in strangers]
 
 
 def _varied(cells: list[Cell]) -> list[str]:

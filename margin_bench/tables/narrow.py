@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from margin_bench.errors import ConfigError
 from margin_bench.tables.spec import Axis, Block, Entry, Table
+from margin_bench.tables.words import parsed
 
 
 def key_of(word: str) -> str:
@@ -95,14 +96,9 @@ def _without(words: tuple[str, ...], word: str) -> tuple[str, ...]:
 
 
 def _has(words: tuple[str, ...], word: str) -> bool:
-    """Whether the words give the key the same value; `4` is `4.0`."""
+    """Whether the words give the key the same value, as Hydra reads it; `4` is `4.0`."""
     own = _own(words, word)
-    if own is None:
-        return False
-    try:
-        return float(_value(own)) == float(_value(word))
-    except ValueError:
-        return _value(own) == _value(word)
+    return own is not None and parsed(own).value() == parsed(word).value()
 
 
 def _value(word: str) -> str:

@@ -35,8 +35,9 @@ def near(
             expected = _of_run(*cell, record["seed"], precision or record["config"]["precision"])
             causes.setdefault(_difference(records.traits(run_id), expected), []).append(run_id)
     for record, reason in records.unusable:
-        if record["run_id"] in {
-            identity.run_id(record["seed"], record["config"]["precision"]) for identity in identities
+        seed = record["seed"]
+        if seed in seeds and record["run_id"] in {
+            identity.run_id(seed, record["config"]["precision"]) for identity in identities
         }:
             causes.setdefault(reason, []).append(record["run_id"])
     return [f"{_names(run_ids)} {cause}" for cause, run_ids in sorted(causes.items())]

@@ -31,7 +31,8 @@ def notes(measured: Measured) -> Iterator[Note]:
     yield Note("How to read it", tuple(_legend(measured)))
     records = measured.records
     if records:
-        yield Note("Measured with", tuple(_provenance(records)))
+        trials = [trial.record for cell in measured.cells for trial in cell.trials if trial.record]
+        yield Note("Measured with", tuple(_provenance(records, trials)))
     if measured.left_out:
         yield Note("Left out", tuple(measured.left_out))
     searched = [cell for cell in measured.cells if cell.trials]
@@ -84,7 +85,8 @@ def _rates(measured: Measured, searched: list[Cell]) -> Iterator[str]:
         yield f"{label_of(cell)}: {told}{which}."
 
 
-def _provenance(records: Sequence[Record]) -> Iterator[str]:
+def _provenance(records: Sequence[Record], trials: Sequence[Record]) -> Iterator[str]:
+    """What the runs of the cells have been trained on, and what they and the trials of their rates have run with."""
     for line in _distinct(_data(record) for record in records):
         yield f"Data: {line}."
     configs = [record["config"] for record in records]
@@ -96,12 +98,13 @@ def _provenance(records: Sequence[Record]) -> Iterator[str]:
     )
     last = max(record["ended"] for record in records)[:10]
     yield f"Records: {len(records)}, the last of {last}; metric protocol {PAPER}."
-    environments = [record["environment"] for record in records]
+    executed = [*records, *trials]
+    environments = [record["environment"] for record in executed]
     for commit in _distinct(str(environment["commit"]) for environment in environments):
         yield f"Commit: {commit}."
     for versions in _distinct(_versions(environment) for environment in environments):
         yield f"Versions: {versions}."
-    for hardware in _distinct(_hardware(record) for record in records):
+    for hardware in _distinct(_hardware(record) for record in executed):
         yield f"Hardware: {hardware}."
 
 

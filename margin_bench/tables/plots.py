@@ -36,9 +36,10 @@ STYLE: list[Any] = [
         "grid.color": "#E5E5E5",
         "legend.frameon": False,
         "svg.hashsalt": "margin-bench",
+        "text.parse_math": False,  # labels are the user's, who may have dollars
     },
 ]
-FORMATS = {".png": {"Software": None}, ".svg": {"Creator": None, "Date": None}}  # what would change the bytes
+METADATA = {".png": {"Software": None}, ".svg": {"Creator": None, "Date": None}}  # what would change the bytes
 PIXELS_PER_INCH = 150
 MOST_LABELS = 40  # of one panel, that can still be read
 HIGHEST = 102  # percent, a little above the highest score so that its point is whole
@@ -59,12 +60,12 @@ def plots(measured: Measured) -> dict[str, bytes]:
         return {}
     with style.context(STYLE):
         figure = _drawing(measured)(measured)
-        return {suffix: _saved(figure, suffix) for suffix in FORMATS}
+        return {suffix: _saved(figure, suffix) for suffix in METADATA}
 
 
 def _saved(figure: Figure, suffix: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix[1:], dpi=PIXELS_PER_INCH, metadata=FORMATS[suffix])
+    figure.savefig(buffer, format=suffix[1:], dpi=PIXELS_PER_INCH, metadata=METADATA[suffix])
     return buffer.getvalue()
 
 

@@ -34,6 +34,12 @@ class Records:
     diverged: dict[str, Record]
     _traits: dict[str, Traits] = field(default_factory=dict)
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of all records that can be read."""
+        readable = [*self.usable.values(), *(record for record, _ in self.unusable)]
+        return tuple(sorted({record["seed"] for record in readable}))
+
     def traits(self, run_id: str) -> Traits:
         """What decides the result of a usable run."""
         if run_id not in self._traits:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from margin_bench.tables.identities import Identity
 from margin_bench.tables.records import Record
 
+ON_OTHER_DATA = "is on other data: its fingerprint differs"
+
 
 def on_other_data(found: Sequence[tuple[Identity, Record]]) -> list[str]:
     """The ids of the records on other data than most, among those whose cells ask for the same data.

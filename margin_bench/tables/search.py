@@ -8,12 +8,14 @@ from statistics import fmean
 from margin_bench.errors import ConfigError
 from margin_bench.record import DIVERGED
 from margin_bench.tables.identities import Identities, Identity
+from margin_bench.tables.narrow import key_of
 from margin_bench.tables.records import Record, Records
-from margin_bench.tables.same_data import on_other_data
+from margin_bench.tables.same_data import ON_OTHER_DATA, on_other_data
 from margin_bench.tables.spec import SCORES
 
 HOLDOUT = 0.2  # share of the training split that is held out and scored
 SEED = 0
+SEARCHED = ("data.holdout", "optim.head_lr", "optim.backbone_lr")
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,21 @@ class Trial:
         return -math.inf if self.has_diverged else fmean(self.record["metrics"][name] for name in SCORES)
 
 
+@dataclass(frozen=True)
+class Searched:
+    """The trials of all cells, in the order of the cells."""
+
+    trials: list[tuple[Trial, ...]]
+    precision: str
+
+
 def search(
     cells: Sequence[tuple[str, ...]],
     rates: Sequence[float],
     precisions: Sequence[str],
     records: Records,
     identities: Identities,
-) -> tuple[list[tuple[Trial, ...]], list[str]]:
+) -> tuple[Searched, list[str]]:
     """The trials of every cell, one for each rate, all of one precision and on the same data.
 
     Args:
@@ -58,17 +68,20 @@ def search(
         precisions: those that the runs can have.
 
     Returns:
-        The trials, and the ids of records that would be such trials, were they not on other data.
+        The trials, and a line for each record that would be of one, were it not on other data.
 
     Raises:
-        ConfigError: overrides do not compose, or leave the head without a rate.
+        ConfigError: overrides do not compose, set what the search sets, or leave the head without a rate.
     """
     planned = [_planned(words, rates, identities) for words in cells]
     ended = records.diverged | records.usable
-    by_precision = [[_with_records(each, precision, ended) for each in planned] for precision in precisions]
-    found = max(by_precision, key=lambda cells_trials: len(_scored(cells_trials)))
-    strangers = on_other_data(_scored(found))
-    return [_without(of_a_cell, strangers) for of_a_cell in found], strangers
+    by_precision = [
+        Searched([_with_records(each, precision, ended) for each in planned], precision) for precision in precisions
+    ]
+    found = max(by_precision, key=lambda searched: _num_ended(searched.trials))
+    strangers = on_other_data(_scored(found.trials))
+    kept = [_without(of_a_cell, strangers) for of_a_cell in found.trials]
+    return replace(found, trials=kept), [f"{run_id} {ON_OTHER_DATA}" for run_id in strangers]
 
 
 def best(of_a_cell: Sequence[Trial]) -> Trial | None:
@@ -82,6 +95,8 @@ def best(of_a_cell: Sequence[Trial]) -> Trial | None:
 
 
 def _planned(words: tuple[str, ...], rates: Sequence[float], identities: Identities) -> tuple[Trial, ...]:
+    if own := [word for word in words if key_of(word) in SEARCHED]:
+        raise ConfigError(f"search.lr sets rates and the held-out part itself: leave out {' '.join(own)}")
     optim = identities.of(words).content["optim"]
     if not optim["head_lr"]:
         raise ConfigError("search.lr keeps the rest of the net in proportion to its head: set optim.head_lr above 0")
@@ -96,6 +111,10 @@ def _planned(words: tuple[str, ...], rates: Sequence[float], identities: Identit
 
 def _with_records(of_a_cell: Sequence[Trial], precision: str, ended: dict[str, Record]) -> tuple[Trial, ...]:
     return tuple(replace(trial, record=ended.get(trial.identity.run_id(SEED, precision))) for trial in of_a_cell)
+
+
+def _num_ended(found: Sequence[Sequence[Trial]]) -> int:
+    return sum(trial.record is not None for of_a_cell in found for trial in of_a_cell)
 
 
 def _scored(found: Sequence[Sequence[Trial]]) -> list[tuple[Identity, Record]]:

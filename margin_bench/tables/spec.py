@@ -74,7 +74,7 @@ class Table:
 
 
 def config_dirs(config_dir: str | None) -> list[Path]:
-    """The folders of YAML files, the user's own first."""
+    """The folders of YAML files: the user's own, and ours."""
     return [*([Path(config_dir)] if config_dir else []), configs_dir()]
 
 

@@ -1,5 +1,7 @@
 """`margin-bench tables`, as a user types it."""
 
+import gc
+
 import pytest
 from synthetic_runs import write_run
 from test_cli import run_cli
@@ -31,15 +33,15 @@ def test_without_a_name_every_table_that_has_a_record_is_shown(runs_dir, capsys)
     assert main(["tables", f"runs_dir={runs_dir}"]) == 0
     titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("## ")]
     assert titles == [
-        "## table1 dataset=digits backbone=digits",
-        "## table3 dataset=digits backbone=digits",
-        "## table5 dataset=digits backbone=digits",
+        "## table1 dataset=digits",
+        "## table3 dataset=digits",
+        "## table5 dataset=digits",
         "## table6",
         "## table6 dataset=digits",
         "## table7",
         "## table7 dataset=digits backbone=digits",
-        "## ways backbone=resnet50",
-        "## ways dataset=digits backbone=digits",
+        "## ways",
+        "## ways dataset=digits",
     ]
 
 
@@ -140,3 +142,25 @@ def test_mistakes_are_told(words, said, tmp_path, capsys):
 def test_a_folder_of_records_that_is_not_there_is_told(tmp_path, capsys):
     assert main(["tables", "table1", f"runs_dir={tmp_path}/runz"]) == 2
     assert f"runs_dir={tmp_path}/runz is no folder" in capsys.readouterr().err
+
+
+def test_garbage_is_collected_again_afterwards(tmp_path):
+    assert main(["tables", f"runs_dir={tmp_path}"]) == 0
+    assert gc.isenabled()
+
+
+def test_without_a_name_tables_that_have_no_place_for_a_word_are_not_shown(tmp_path, capsys):
+    write_run(tmp_path, "dataset=digits loss=twoway loss.way=class")
+    assert main(["tables", "loss.way=class", f"runs_dir={tmp_path}"]) == 0
+    shown = capsys.readouterr().out
+    assert "## table3" in shown
+    assert "## table4" not in shown
+
+
+def test_without_a_name_a_table_is_called_as_by_its_name(tmp_path, capsys):
+    write_run(tmp_path, "dataset=digits loss=twoway epochs=3")
+    assert main(["tables", "table3", "dataset=digits", "epochs=3", f"runs_dir={tmp_path}"]) == 0
+    by_name = capsys.readouterr().out
+    for words in (["epochs=3"], ["dataset=digits", "epochs=3"]):
+        assert main(["tables", *words, f"runs_dir={tmp_path}"]) == 0
+        assert by_name.strip() in capsys.readouterr().out

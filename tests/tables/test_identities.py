@@ -25,6 +25,8 @@ CELLS = [
     "dataset=digits backbone.pretrained=no epochs='5' +loss.note={a:[1,2],b:no}",
     "dataset=digits loss=twoway loss.positive_temperature=${loss.negative_temperature} loss.negative_temperature=3",
     "dataset=digits backbone.weights=null +backbone.options.features=8 dataset.num_train=100",
+    "dataset=digits loss=circle backbone.scale=8",
+    "dataset=digits loss=circle loss.gamma=16",
     "dataset=digits loss=infonce optim.momentum=0 optim.nesterov=false backbone.scale='3'",
 ]
 
@@ -99,3 +101,27 @@ def test_the_precision_that_a_cell_sets_is_its_own():
     fixed = identities().of(("dataset=digits", "precision=fp32"))
     assert fixed.run_id(0, "bf16") == fixed.run_id(0, "fp32")
     assert fixed.of_run(0, "bf16")["precision"] == "fp32"
+
+
+def test_losses_that_take_in_another_one_are_composed_each(tmp_path):
+    (tmp_path / "loss").mkdir()
+    for name, rate in (("mine1", 1.0), ("mine2", 2.0)):
+        (tmp_path / "loss" / f"{name}.yaml").write_text(
+            f"defaults: [twoway, _self_]\nname: {name}\nlogit_bias: {rate}\n"
+        )
+    own = Identities(str(tmp_path))
+    for name in ("mine1", "mine2"):
+        words = f"dataset=digits loss={name}"
+        assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, str(tmp_path))
+
+
+def test_a_value_within_a_text_follows_an_override(tmp_path):
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: of_${epochs}_epochs\n")
+    (tmp_path / "labels.csv").write_text("image,a\n")
+    words = f"dataset=named dataset.file={tmp_path}/labels.csv epochs=3 loss=twoway"
+    own = Identities(str(tmp_path))
+    assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, str(tmp_path))
+    (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: fold_${seed}\n")
+    with pytest.raises(ConfigError, match=r"dataset\.name: fold_\$\{seed\}: a table cannot tell runs apart"):
+        Identities(str(tmp_path)).of(tuple(words.split()))

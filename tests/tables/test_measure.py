@@ -4,6 +4,7 @@ import pytest
 from synthetic_runs import identities, write_run
 
 from margin_bench.errors import ConfigError
+from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Request, measure
 from margin_bench.tables.records import load_records
 from margin_bench.tables.spec import config_dirs, read_table
@@ -90,6 +91,7 @@ def test_published_numbers_are_there_only_in_the_papers_own_setting(tmp_path):
 
     assert published() == 74.11
     assert published("dataset=coco", "backbone=resnet50", "epochs=40", "workers=8", "dataset.root=/data") == 74.11
+    assert published("precision=bf16") == 74.11
     assert published("transforms=paper", "data.quirks.fixed_buckets=true") == 74.11
     choices = ("dataset=digits", "backbone=densenet169", "transforms=scenes")
     for word in (*choices, "epochs=2", "data.holdout=0.1", "bucket_size=64"):
@@ -148,11 +150,12 @@ def test_a_rate_that_diverges_is_not_chosen_and_not_tried_again(tmp_path):
     assert "data.holdout=0.2" not in overrides
 
 
-def test_where_all_rates_diverge_the_trials_stay_missing(tmp_path):
+def test_where_all_rates_diverge_nothing_is_left_to_try(tmp_path):
     for rate in TRIALS.values():
         write_run(tmp_path, f"{FOCAL} {rate} data.holdout=0.2", status="diverged", metrics=None)
     cell, _ = searched(tmp_path)
-    assert ["data.holdout=0.2" in overrides for overrides, _ in cell.lacking((0,))] == [True, True]
+    assert cell.has_no_rate
+    assert cell.lacking((0,)) == []
 
 
 def test_trials_of_different_precision_are_not_compared(tmp_path):
@@ -171,9 +174,38 @@ def test_trials_on_different_data_are_not_compared(tmp_path):
     assert [line.endswith("is on other data: its fingerprint differs") for line in left_out] == [True]
 
 
+@pytest.mark.parametrize("word", ["optim.head_lr=0.3", "optim.backbone_lr=0.1", "data.holdout=0.2"])
+def test_what_a_search_sets_is_not_to_be_given(word, tmp_path):
+    with pytest.raises(ConfigError, match=f"leave out {word}"):
+        searched(tmp_path, word)
+
+
 def test_a_search_needs_a_head_that_learns(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "fixed_head.yaml").write_text("# @package _global_\noptim: {head_lr: 0}\n")
+    request = Request(words=("dataset=digits", "experiment=fixed_head"), rates=(0.1, 0.2))
+    table = read_table("table3", config_dirs(None))
     with pytest.raises(ConfigError, match=r"set optim\.head_lr above 0"):
-        searched(tmp_path, "optim.head_lr=0")
+        measure(table, request, load_records(tmp_path), Identities(str(tmp_path)))
+
+
+def test_runs_at_a_rate_that_trials_of_another_precision_chose_do_not_count(tmp_path):
+    for rate in TRIALS.values():
+        write_run(tmp_path, f"{FOCAL} {rate} data.holdout=0.2", precision="bf16")
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.1]}", precision="fp32")
+    cell, _ = searched(tmp_path)
+    assert cell.records == []
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.1]}", precision="bf16")
+    cell, _ = searched(tmp_path)
+    assert len(cell.records) == 1
+
+
+def test_the_precision_in_which_most_trials_ended_is_taken_those_that_diverged_among_them(tmp_path):
+    for rate in TRIALS.values():
+        write_run(tmp_path, f"{FOCAL} {rate} data.holdout=0.2", status="diverged", metrics=None, precision="fp32")
+    write_run(tmp_path, f"{FOCAL} {TRIALS[0.1]} data.holdout=0.2", precision="bf16")
+    cell, _ = searched(tmp_path)
+    assert cell.has_no_rate
 
 
 @pytest.fixture
@@ -203,3 +235,19 @@ def test_a_table_may_vary_the_data(key, tmp_path, own_table):
     table = own_table(key, "[0.1, 0.2]")
     assert scores(table) == {"0.1": [50.0], "0.2": [50.0]}
     assert table.left_out == []
+
+
+def test_a_run_of_another_seed_than_asked_for_is_not_named(tmp_path):
+    write_run(tmp_path, DIGITS)
+    for seed, status in ((7, "diverged"), (8, "running")):
+        write_run(tmp_path, DIGITS, seed, status=status)
+    assert measured(tmp_path, "table3", "dataset=digits", seeds=(0,)).left_out == []
+    assert len(measured(tmp_path, "table3", "dataset=digits").left_out) == 2
+
+
+def test_a_cell_that_does_not_compose_is_told_with_its_table(tmp_path):
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "mine.yaml").write_text("caption: Mine\nbase: dataset=digits loss=asl loss.way=both\n")
+    table = read_table("mine", config_dirs(str(tmp_path)))
+    with pytest.raises(ConfigError, match=r"a cell of mine \(dataset=digits loss=asl loss\.way=both\)"):
+        measure(table, Request(), load_records(tmp_path), identities(), compose_all=True)

@@ -68,3 +68,8 @@ def test_blocks_that_do_not_have_the_chosen_value_are_left_out(word):
 def test_published_numbers_stay_with_their_cells():
     (block,) = narrow("table3", "loss=twoway", "loss.way=class").blocks
     assert [block.published["map_class", row.label, column.label] for row, column in block.pairs()] == [73.06]
+
+
+def test_a_value_in_quotes_is_the_value():
+    (block, _) = narrow("table3", "loss.way='both'").blocks
+    assert [entry.label for entry in block.columns.entries] == ["both"]

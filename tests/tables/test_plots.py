@@ -173,3 +173,13 @@ def test_a_plot_says_that_rates_were_chosen(runs_dir):
     write_run(runs_dir, "dataset=digits loss=twoway optim.head_lr=0.1 optim.backbone_lr=0.05")
     table = measure(read_table("table3", identities().dirs), request, load_records(runs_dir), identities())
     assert "a rate of its own for each cell" in " ".join(texts(plots(table)[".svg"]))
+
+
+def test_dollars_in_a_label_are_dollars(tmp_path):
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "mine.yaml").write_text(
+        "caption: Mine\nbase: dataset=digits\ncolumns: {name: x, values: {$a_$: loss=twoway, b: loss=softmax}}\n"
+    )
+    write_run(tmp_path, "dataset=digits loss=twoway")
+    table = measure(read_table("mine", [tmp_path]), Request(), load_records(tmp_path), identities())
+    assert "$a_$" in texts(plots(table)[".svg"])

@@ -103,11 +103,6 @@ def test_a_table_of_the_users_own_is_one_file(tmp_path):
     assert {"mine", *PAPER} <= set(table_names(dirs))
 
 
-def test_a_users_table_goes_before_one_of_the_package(tmp_path):
-    dirs = write_table(tmp_path, "caption: Mine\ncolumns: {name: a, key: epochs, values: [1]}\n", name="table1")
-    assert read_table("table1", dirs).caption == "Mine"
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
