@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from margin_bench.batch_norm import frozen_statistics, merged_statistics
 from margin_bench.diagnostics import STATISTICS, bucket_statistics
 from margin_bench.distributed import World
+from margin_bench.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,20 @@ def _logit_gradient(
     for first in range(own.start - own.start % layout.bucket_size, own.stop, layout.bucket_size):
         rows = slice(first, first + layout.bucket_size)
         bucket = logits[rows].detach().requires_grad_()
-        value = loss(bucket, targets[rows])
+        value = _checked(loss(bucket, targets[rows]))
         (gradient[rows],) = torch.autograd.grad(value, bucket)
         if first in own:
             statistics += bucket_statistics(loss, bucket, targets[rows], value, gradient[rows])
     return gradient[own.start : own.stop] / layout.num_buckets
+
+
+def _checked(value: Tensor) -> Tensor:
+    """The value of a loss, which may be a user's own.
+
+    Raises:
+        ConfigError: it is not one number.
+    """
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        came = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+        raise ConfigError(f"the loss returned {came}\nExpected one number, a tensor (), for a bucket: take the mean.")
+    return value.reshape(())

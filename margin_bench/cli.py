@@ -49,8 +49,8 @@ examples:
   margin-bench COMMAND --help             every key and group of a command
 
 shell completion: eval "$(margin-bench -sc install=bash)"
-exit codes: 0 done, 2 usage or configuration, 3 data, 4 checkpoint or record, 5 numerical or runtime,
-            6 already running, 75 preempted, 130 interrupted
+exit codes: 0 done, 1 a run of a sweep or table failed, or code that is not ours did, 2 usage or configuration,
+            3 data, 4 checkpoint or record, 5 numerical or runtime, 6 already running, 75 preempted, 130 interrupted
 """
 
 

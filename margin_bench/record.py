@@ -107,7 +107,7 @@ def read_records(runs_dir: Path) -> tuple[list[dict[str, Any]], list[str]]:
 def environment() -> dict[str, Any]:
     """What a run depends on besides its configuration: versions, commit, hardware, platform and command line.
 
-    Nothing is imported for it: graphics cards are named only if torch is there already.
+    Nothing is imported for it: graphics cards and threads are told only if torch is there already.
     """
     return {
         "versions": _versions(),
@@ -115,6 +115,7 @@ def environment() -> dict[str, Any]:
         "hardware": {
             "cpu": cpu_entry("model name") or platform.processor() or platform.machine(),
             "cores": usable_cores(),
+            "threads": _num_threads(),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
             "gpus": _gpu_names(),
         },
@@ -156,6 +157,11 @@ def _commit(repository: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip()
+
+
+def _num_threads() -> int | None:
+    torch = sys.modules.get("torch")
+    return None if torch is None else torch.get_num_threads()
 
 
 def _gpu_names() -> list[str]:

@@ -141,7 +141,7 @@ class _Run:
         log = partial(write_log, self.run_dir)
         progress = Progress(self.config.epochs, self.trainer.steps_per_epoch, stream, steps_done, log)
         if steps_done:
-            progress.say(f"going on after epoch {self.state.epoch}, step {self.state.step}")
+            progress.say(f"going on at epoch {self.state.epoch + 1}, step {self.state.step}")
         num_train = self.facts["num_train"]
         if num_train < self.config.batch_size:
             progress.say(f"{num_train} training samples go round to fill a batch of {self.config.batch_size}")

@@ -11,7 +11,7 @@ from margin_bench.tables.identities import Identities
 ENVIRONMENT = {
     "versions": {"python": "3.11.7", "margin_bench": "0.1.0", "torch": "2.10.0"},
     "commit": "0123456789abcdef0123456789abcdef01234567",
-    "hardware": {"cpu": "A processor", "cores": 2, "memory_gib": 8.0, "gpus": []},
+    "hardware": {"cpu": "A processor", "cores": 2, "memory_gib": 8.0, "gpus": [], "threads": 2},
     "platform": "Linux",
     "command": ["margin-bench", "train"],
 }

@@ -25,6 +25,11 @@ class Cubed(nn.Module):
         return self.factor * (signs * logits.clamp(-1, 1) ** 3).mean()
 
 
+class PerSample(nn.Module):
+    def forward(self, logits, targets):
+        return logits.mean(1)
+
+
 def mean_gap(logits, targets, dim, *, margin):
     """A criterion: the mean negative shall stand below the mean positive."""
     gap = masked.mean(logits, positives(targets), dim) - masked.mean(logits, negatives(targets), dim)
@@ -48,6 +53,11 @@ def test_a_whole_loss(runs_dir):
     assert "-cubed-" in record["run_id"]
     assert record["config"]["loss"]["factor"] == 2.0
     assert main(["evaluate", f"run={record['run_id']}", f"runs_dir={runs_dir}"]) == 0
+
+
+def test_a_loss_that_is_no_single_number_is_told(runs_dir, capsys):
+    assert train(runs_dir, "loss=own", "loss.name=per_sample", "loss._target_=my_losses.PerSample") == 2
+    assert "the loss returned a tensor (64,)\nExpected one number" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("way", ["class", "both"])

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from margin_bench import record as record_module
 from margin_bench.errors import CheckpointError
@@ -138,6 +139,7 @@ def test_the_environment_is_told() -> None:
     assert told["hardware"]["cpu"]
     assert told["hardware"]["cores"] >= 1
     assert told["hardware"]["memory_gib"] > 0
+    assert told["hardware"]["threads"] == torch.get_num_threads()
     assert told["command"] == sys.argv
 
 
@@ -178,6 +180,10 @@ def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_graphics_cards_are_named_if_torch_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     class Torch:
+        @staticmethod
+        def get_num_threads() -> int:
+            return 3
+
         class cuda:  # noqa: N801
             @staticmethod
             def device_count() -> int:
@@ -189,6 +195,7 @@ def test_graphics_cards_are_named_if_torch_is_there(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setitem(sys.modules, "torch", Torch)
     assert environment()["hardware"]["gpus"] == ["card 0", "card 1"]
+    assert environment()["hardware"]["threads"] == 3
     monkeypatch.delitem(sys.modules, "torch")
     assert environment()["hardware"]["gpus"] == []
 

@@ -86,7 +86,7 @@ def test_a_run_that_another_process_leaves_unfinished_is_taken_over_at_the_end(t
     exit_code, _ = ended(sweep)
     assert exit_code == 0
     assert [record["status"] for record in records(tmp_path)] == ["finished"] * 2
-    assert sum("going on after epoch" in log for log in logs(tmp_path)) == 1
+    assert sum("going on at epoch" in log for log in logs(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
@@ -137,7 +137,7 @@ def test_a_job_that_is_preempted_is_requeued_and_ends_as_the_unbroken_run(finish
     exit_code, said = ended(sweep)
     assert exit_code == 0, said
     (log,) = logs(tmp_path)
-    assert log.index("preempted; the state is saved") < log.index("going on after epoch")
+    assert log.index("preempted; the state is saved") < log.index("going on at epoch")
     assert read_result(tmp_path) == read_result(finished_run.parent)
 
 

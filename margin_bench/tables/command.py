@@ -22,7 +22,10 @@ from margin_bench.tables.sheet import sheet
 from margin_bench.tables.spec import read_table
 from margin_bench.tracking import say
 
-DESCRIPTION = "Tables from the records of finished runs. Without a name: every table that a record is in."
+DESCRIPTION = (
+    "Tables from the records of finished runs. Without a name: every table that a record is in, "
+    "by the words given and the defaults of its data set and backbone."
+)
 LONGEST_NAME = 120  # of a file, in characters, before its ending
 
 
@@ -52,7 +55,10 @@ def _tables(parsed: Arguments) -> None:
     else:
         found = every_table(parsed.request, records, identities)
     if not found:
-        say(f"no record in {parsed.runs_dir} is in a table: margin-bench reproduce table3 dataset=digits makes some")
+        say(
+            f"no record in {parsed.runs_dir} is in a table by these words: margin-bench reproduce table3 dataset=digits"
+        )
+        say("makes some; runs with other settings are in a table with the words that set them, as epochs=6")
     else:
         show(found, parsed)
 

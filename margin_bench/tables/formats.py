@@ -52,7 +52,7 @@ def _cell(figure: Figure, bold: str) -> str:
 
 
 def as_csv(sheets: Sequence[Sheet]) -> str:
-    """A line for each cell and measure, numbers in full; notes follow as single quoted fields that begin with `#`."""
+    """A line for each cell and measure, numbers in full; notes follow as lines of comment, which begin with `#`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FIELDS)
@@ -70,9 +70,8 @@ def as_csv(sheets: Sequence[Sheet]) -> str:
                     " ".join(figure.run_ids),
                 ]
             )
-    comments = [[f"# {sheet.name}: {line}"] for sheet in sheets for note in sheet.notes for line in note.lines]
-    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(comments)
-    return text.getvalue()
+    comments = [f"# {sheet.name}: {line}\n" for sheet in sheets for note in sheet.notes for line in note.lines]
+    return text.getvalue() + "".join(comments)
 
 
 def _full(number: float | None) -> str:

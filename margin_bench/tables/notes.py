@@ -41,7 +41,8 @@ def notes(measured: Measured) -> Iterator[Note]:
     missing = tuple(_missing(measured))
     if missing:
         short = () if measured.table.is_of_facts else (_reproduce(measured),)
-        yield Note("Missing, and what fills it", missing, True, short)
+        heading = "Missing, and what counts it alone" if measured.table.is_of_facts else "Missing, and what fills it"
+        yield Note(heading, missing, True, short)
 
 
 def label_of(cell: Cell) -> str:
@@ -60,6 +61,8 @@ def _legend(measured: Measured) -> Iterator[str]:
         yield "Counted on the data of finished runs; labels per sample on the training split."
     else:
         yield "Percent: mean ± standard deviation over seeds (number of seeds)."
+        if any(0 < len(cell.records) < len(measured.wanted_seeds) for cell in measured.cells):
+            yield "(n of m): m seeds were asked for, or are in other cells, and n of them in this one."
         yield "Bold: leads beyond the spread, its mean less its deviation above every other's mean plus deviation."
     if any(cell.published for cell in measured.cells):
         yield "In brackets: published in the paper, and measured less published."
@@ -138,7 +141,9 @@ def _hardware(record: Record) -> str:
     cards = ", ".join(hardware["gpus"]) or "no GPU"
     cores = f"{hardware['cores']} usable core{'' if hardware['cores'] == 1 else 's'}"
     processes = f"{record['num_processes']} process{'' if record['num_processes'] == 1 else 'es'} per run"
-    return f"{hardware['cpu']}, {cores}, {cards}, {processes}"
+    number = hardware.get("threads")  # which the first records did not have
+    threads = f", {number} thread{'' if number == 1 else 's'}" if number else ""
+    return f"{hardware['cpu']}, {cores}, {cards}, {processes}{threads}"
 
 
 def _reproduce(measured: Measured) -> str:

@@ -226,7 +226,8 @@ def _scatter_panels(measured: Measured) -> Iterator[tuple[str, list[Pair]]]:
         for series in dict.fromkeys(pair.series for pair in pairs):
             yield f"{block.name}, {series}".lstrip(", "), [pair for pair in pairs if pair.series == series]
     if together:
-        yield "", together
+        names = {pair.series for pair in together}
+        yield names.pop() if len(names) == 1 else "", together
 
 
 def _label_along(block: Block, cell: Cell) -> str:
