@@ -20,7 +20,7 @@ Boxes = NDArray[np.float64]  # (K, 4): left, bottom, right, top, in pixels
 
 
 def place_labels(axes: Axes, labels: Sequence[tuple[str, float, float]]) -> None:
-    """Writes each label beside its point, one after the other, at the first of the places where it covers least.
+    """Writes each label beside its point, one after the other, at the first of the places where it misleads least.
 
     Args:
         axes: laid out: with their final limits and size.
@@ -31,10 +31,14 @@ def place_labels(axes: Axes, labels: Sequence[tuple[str, float, float]]) -> None
     scale = axes.figure.dpi / 72  # pixels of a point, the unit of letters
     points = axes.transData.transform([(x, y) for _, x, y in labels])
     taken = np.hstack([points - MARKER * scale, points + MARKER * scale])
-    for (text, x, y), point in zip(labels, points, strict=True):
-        size = _size(axes, text)
-        boxes = [_box(point + scale * place, size, np.sign(place)) for place in PLACES]
-        best = min(range(len(PLACES)), key=lambda number: _covered(boxes[number], taken, axes))
+    for number, (text, x, y) in enumerate(labels):
+        size, others = _size(axes, text), np.delete(points, number, axis=0)
+        boxes = [_box(points[number] + scale * place, size, np.sign(place)) for place in PLACES]
+        costs = [
+            _covered(box, taken, axes) + _mistaken(points[number], scale * place, others, scale * MARKER)
+            for box, place in zip(boxes, PLACES, strict=True)
+        ]
+        best = int(np.argmin(costs))
         taken = np.vstack([taken, boxes[best]])
         _write(axes, text, (x, y), PLACES[best])
 
@@ -64,7 +68,16 @@ def _write(axes: Axes, text: str, point: tuple[float, float], place: Pair) -> No
         ha=("right", "center", "left")[x],
         va=("top", "center", "bottom")[y],
         arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "#777777", "shrinkA": 0, "shrinkB": 2},
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},  # over lines of a spread
     )
+
+
+def _mistaken(point: Pair, leader: Pair, others: Boxes, radius: float) -> float:
+    """The area, in pixels, of the other points (K, 2) that the leader touches, or whose label it seems to lead to."""
+    along = np.clip((others - point) @ leader / (leader @ leader), 0, 1)
+    touched = np.linalg.norm(point + along[:, None] * leader - others, axis=1) < radius
+    nearer = np.linalg.norm(point + leader - others, axis=1) < np.linalg.norm(leader)
+    return float((touched | nearer).sum() * (2 * radius) ** 2)
 
 
 def _covered(box: Boxes, taken: Boxes, axes: Axes) -> float:

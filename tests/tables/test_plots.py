@@ -183,3 +183,14 @@ def test_dollars_in_a_label_are_dollars(tmp_path):
     write_run(tmp_path, "dataset=digits loss=twoway")
     table = measure(read_table("mine", [tmp_path]), Request(), load_records(tmp_path), identities())
     assert "$a_$" in texts(plots(table)[".svg"])
+
+
+def test_a_label_does_not_stand_beside_another_point_than_its_own():
+    figure = Figure(figsize=(4, 4))
+    axes = figure.subplots()
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    figure.draw_without_rendering()
+    place_labels(axes, [("left", 5.0, 5.0), ("middle", 5.5, 5.1), ("right", 6.0, 5.2)])
+    left, middle, right = (text.xyann for text in axes.texts)
+    assert left[0] < 0 < right[0]
+    assert middle[0] == 0, "above or below, as on either side stands another point"
