@@ -236,6 +236,8 @@ def _apply(override: Override, config: DictConfig, defaults: DictConfig) -> list
         known = _keys(defaults)
         if key in known:
             return [f"{words}: {_first_line(error)}"]
+        if key.startswith("loss.") and OmegaConf.select(defaults, "loss.about.kind") == "own":
+            return [f"{words}: there is no key {key}; a parameter of your own loss is given as +{words}"]
         return [f"{words}: there is no key {key}{nearest(key, known)}"]
     return []
 

@@ -52,6 +52,8 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_bytes(), parse_constant=_refuse)
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise CheckpointError(f"{path.parent} lies in a file. Give a folder as runs_dir=DIR.") from error
     except OSError as error:
         raise CheckpointError(f"Cannot read {path}: {error.strerror or error}.\nMake it readable.") from error
     except ValueError as error:

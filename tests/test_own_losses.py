@@ -60,6 +60,12 @@ def test_a_loss_that_is_no_single_number_is_told(runs_dir, capsys):
     assert "the loss returned a tensor (64,)\nExpected one number" in capsys.readouterr().err
 
 
+def test_a_parameter_without_its_plus_is_told(runs_dir, capsys):
+    own = ["loss=own", "loss.name=cubed", "loss._target_=my_losses.Cubed", "loss.factor=2.0"]
+    assert train(runs_dir, *own) == 2
+    assert "a parameter of your own loss is given as +loss.factor=2.0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("way", ["class", "both"])
 def test_a_criterion_in_any_way(runs_dir, way):
     own = ["loss=criterion", "loss.function=my_losses.mean_gap", "+loss.parameters.margin=0.5", f"loss.way={way}"]

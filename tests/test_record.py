@@ -61,6 +61,12 @@ def test_without_a_record_there_is_none(tmp_path: Path) -> None:
     assert read_record(tmp_path / "no such run") is None
 
 
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match=r"lies in a file\. Give a folder as runs_dir=DIR"):
+        read_record(tmp_path / "file" / "run")
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_is_not_finite_is_not_written(number: float, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
