@@ -34,7 +34,7 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
     if split.faults:
         raise DataError(
             f"the annotations of the {name} split of dataset={dataset['name']} are faulty: {split.faults[0]}\n"
-            f"{len(split.faults)} in all: `margin-bench data check {dataset['name']}`, with the same dataset.KEY=VALUE, "
+            f"{len(split.faults)} in all: `margin-bench data check {dataset['name']}`, with the same dataset.KEY=VALUE "
             "lists them"
         )
     check_targets(split.targets)
