@@ -9,6 +9,7 @@ from margin_bench.cli import main
 RESULTS = Path(__file__).parents[2] / "results"
 TABLES = [
     *([name, "dataset=digits"] for name in ("table1", "table2", "table3", "table4", "table5")),
+    ["table2", "dataset=digits", "search.lr=[0.05,0.1,0.2,0.4,0.8,1.6]"],
     ["table7", "dataset=digits", "backbone=digits"],
     ["table7", "dataset=digits", "backbone=digits", "search.lr=[0.05,0.1,0.2,0.4,0.8,1.6]"],
     ["ways", "dataset=digits", "epochs=6"],
