@@ -169,7 +169,7 @@ def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys
 @pytest.mark.parametrize(
     ("overrides", "exit_code", "said"),
     [
-        (["runs_dir={tmp}/file/runs"], 4, "Not a directory"),
+        (["runs_dir={tmp}/file/runs"], 4, "Give a folder as runs_dir=DIR"),
         (["-m", "seed=0,1", "runs_dir={tmp}/file/runs"], 4, "Give a writable runs_dir=DIR"),
         (["backbone.weights={tmp}/missing.safetensors"], 3, "cannot be read"),
         (["backbone=timm", "backbone.name=test_resnett"], 2, "did you mean test_resnet"),
