@@ -13,6 +13,7 @@ import numpy as np
 
 from margin_bench.compose import composed
 from margin_bench.config import CompareConfig, typed
+from margin_bench.counted import counted
 from margin_bench.errors import CheckpointError, ConfigError
 from margin_bench.paired import METRICS, PERCENTILES, Comparison, Difference, Measured, compare
 from margin_bench.record import RECORD, find_run, read_finished
@@ -173,7 +174,7 @@ def _check_same_samples(groups: list[Group]) -> None:
 
 def _in_words(groups: list[Group], comparisons: list[Comparison], config: CompareConfig) -> str:
     num_samples, num_classes = groups[0].saved[0].targets.shape
-    lines = [f"{_counted(num_samples, 'sample')}, {_counted(num_classes, 'class', 'classes')}; values in percent"]
+    lines = [f"{counted(num_samples, 'sample')}, {counted(num_classes, 'class', 'classes')}; values in percent"]
     for comparison in comparisons:
         title, units = TITLES[comparison.metric]
         lines += ["", title]
@@ -186,10 +187,6 @@ def _in_words(groups: list[Group], comparisons: list[Comparison], config: Compar
     return "\n".join(lines)
 
 
-def _counted(number: int, one: str, several: str = "") -> str:
-    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
-
-
 def _measured_in_words(measured: Measured, seeds: list[int]) -> str:
     spread = "" if measured.std is None else f" ± {100 * measured.std:.2f}"
     return f"{100 * measured.mean:.2f}{spread} (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
@@ -200,7 +197,7 @@ def _difference_in_words(label: str, difference: Difference, units: str, resampl
     corrected = f", {difference.holm_p:.2g} by Holm" if difference.holm_p != difference.wilcoxon_p else ""
     return [
         f"  {label}: {100 * difference.difference:+.2f}, {PERCENTILES[1] - PERCENTILES[0]:g} % interval {low:+.2f} to "
-        f"{high:+.2f}; above 0 in {100 * difference.share_above_zero:.2f} % of {_counted(resamples, 'resample')}",
+        f"{high:+.2f}; above 0 in {100 * difference.share_above_zero:.2f} % of {counted(resamples, 'resample')}",
         f"    {units}: {difference.better:,} better, {difference.worse:,} worse, {difference.equal:,} equal; "
         f"Wilcoxon p = {difference.wilcoxon_p:.2g}{corrected}",
     ]

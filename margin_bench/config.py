@@ -186,7 +186,7 @@ def with_floats(loss: dict[str, Any]) -> dict[str, Any]:
     return {key: float(value) if type(value) is int and key in floats else value for key, value in loss.items()}
 
 
-A_FLOAT = "${backbone.scale}"
+A_FLOAT = "${backbone.scale}"  # how a loss refers to a float of the schema
 
 
 @cache

@@ -24,8 +24,15 @@ NOT_IDENTITY = (
     "loss.about",
 )
 
+_BELOW = tuple(f"{key}." for key in NOT_IDENTITY)
+
 # Files, which count by their content.
 BY_CONTENT = ("backbone.weights", "dataset.file", "dataset.test_file")
+
+
+def decides(key: str) -> bool:
+    """Whether the value of a dotted key can decide a run's result."""
+    return not f"{key}.".startswith(_BELOW)
 
 
 def run_id(config: TrainConfig) -> str:

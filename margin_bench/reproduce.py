@@ -44,8 +44,8 @@ def reproduce(arguments: list[str]) -> None:
     if parsed.dry_run:
         work.tell_missing()
         return
-    failed = work.run_all()
-    show(work.measured(load_records(parsed.runs_dir)), parsed)
+    tables, failed = work.run_all()
+    show(tables, parsed)
     if failed:
         raise MarginBenchError("\n".join([f"missing: {len(failed)}", *failures(failed.items())]))
 
@@ -73,21 +73,16 @@ class _Work:
         for table in self.tables:
             self._check(narrowed(table, arguments.request.words))
 
-    def measured(self, records: Records) -> list[Measured]:
-        request = self.arguments.request
-        return [measure(table, request, records, self.identities, compose_all=True) for table in self.tables]
+    def run_all(self) -> tuple[list[Measured], dict[str, Outcome]]:
+        """Runs until nothing is missing that can be had.
 
-    def missing(self, records: Records) -> list[Run]:
-        """The runs that are missing, each once however many cells share it."""
-        runs = {run.run_id: run for measured in self.measured(records) for run in self._missing(measured)}
-        return list(runs.values())
-
-    def run_all(self) -> dict[str, Outcome]:
-        """Runs until nothing is missing that can be had; how the runs that are missing failed, by their ids."""
+        Returns:
+            The tables, and how the runs that are missing failed, by their ids.
+        """
         failed: dict[str, Outcome] = {}
         done: set[str] = set()
-        missing = self._missing_now()
-        while runs := [run for run in missing if run.run_id not in failed]:
+        tables = self._measured(load_records(self.arguments.runs_dir))
+        while runs := [run for run in self._missing(tables) if run.run_id not in failed]:
             if left_out := done & {run.run_id for run in runs}:
                 failed |= dict.fromkeys(left_out, Outcome(1, "it is finished, but left out of the table"))
                 continue
@@ -96,13 +91,13 @@ class _Work:
                     failed[run.run_id] = outcome
                 else:
                     done.add(run.run_id)
-            missing = self._missing_now()
-        return {run.run_id: failed[run.run_id] for run in missing} | self._without_rates()
+            tables = self._measured(load_records(self.arguments.runs_dir))
+        return tables, {run.run_id: failed[run.run_id] for run in self._missing(tables)} | _without_rates(tables)
 
     def tell_missing(self) -> None:
         """Prints the command of every missing run, and how long all of them take."""
         records = load_records(self.arguments.runs_dir)
-        runs = self.missing(records)
+        runs = self._missing(self._measured(records))
         for run in runs:
             say(f"margin-bench train {shlex.join([*self.arguments.request.options, *run.words])}")
         say(f"{len(runs)} runs are missing")
@@ -111,26 +106,24 @@ class _Work:
         if runs and self.arguments.request.rates:
             say("rates are chosen first where one of these is a trial; the runs at the chosen rates follow")
 
-    def _missing_now(self) -> list[Run]:
-        return self.missing(load_records(self.arguments.runs_dir))
+    def _measured(self, records: Records) -> list[Measured]:
+        request = self.arguments.request
+        return [measure(table, request, records, self.identities, compose_all=True) for table in self.tables]
 
-    def _without_rates(self) -> dict[str, Outcome]:
-        """The cells that stay empty, since they diverge at every rate."""
-        measured = self.measured(load_records(self.arguments.runs_dir))
-        cells = [cell for table in measured for cell in table.cells if cell.has_no_rate]
-        return {label_of(cell) or "the cell": Outcome(1, "it diverges at every rate of search.lr") for cell in cells}
+    def _missing(self, tables: Sequence[Measured]) -> list[Run]:
+        """The runs that are missing, each once however many cells share it."""
+        return list({run.run_id: run for table in tables for run in self._missing_in(table)}.values())
 
-    def _missing(self, measured: Measured) -> Iterator[Run]:
+    def _missing_in(self, measured: Measured) -> Iterator[Run]:
         request = self.arguments.request
         assert request.precision is not None
         for cell in measured.cells if not measured.table.is_of_facts else []:
             for words, seeds in cell.lacking(measured.wanted_seeds):
                 identity = self.identities.of(words)
+                passes, group = num_passes(identity.content), group_of(identity.content)
                 for seed in seeds:
                     run_id = identity.run_id(seed, request.precision)
-                    yield Run(
-                        run_id, (*words, f"seed={seed}"), num_passes(identity.content), group_of(identity.content)
-                    )
+                    yield Run(run_id, (*words, f"seed={seed}"), passes, group)
 
     def _launch(self, runs: list[Run]) -> list[Outcome]:
         say(f"{len(runs)} runs to go", sys.stderr)
@@ -144,7 +137,7 @@ class _Work:
         sweeps: dict[tuple[str, ...], dict[str, list[str]]] = {}
         for block in table.blocks:
             for row, column in block.pairs():
-                words = (*block.words, *row.words, *column.words)
+                words = block.words_of(row, column)
                 choices = tuple(word for word in words if self.identities.is_choice(word))
                 for word in words:
                     if word not in choices:
@@ -153,3 +146,9 @@ class _Work:
         for choices, sweep in sweeps.items():
             merged = [f"{key}={','.join(dict.fromkeys(values))}" for key, values in sweep.items()]
             check("train", [*choices, *merged], self.arguments.config_dir, self.num_processes)
+
+
+def _without_rates(tables: Sequence[Measured]) -> dict[str, Outcome]:
+    """The cells that stay empty, since they diverge at every rate."""
+    cells = [cell for table in tables for cell in table.cells if cell.has_no_rate]
+    return {label_of(cell) or "the cell": Outcome(1, "it diverges at every rate of search.lr") for cell in cells}

@@ -30,7 +30,7 @@ def cells() -> list[str]:
     for name in TABLES:
         for block in narrowed(read_table(name, identities().dirs), ["dataset=digits", "backbone=digits"]).blocks:
             for row, column in block.pairs():
-                words = (*block.words, *row.words, *column.words)
+                words = block.words_of(row, column)
                 found[identities().of(words).run_id(0, "fp32")] = " ".join(words)
     return list(found.values())
 

@@ -33,6 +33,6 @@ def _unlike(table: Table, words: Sequence[str]) -> Iterable[Sequence[str]]:
     cells: dict[tuple[str, ...], tuple[str, ...]] = {}
     for block in table.blocks:
         for row, column in block.pairs():
-            cell = (*block.words, *row.words, *column.words)
+            cell = block.words_of(row, column)
             cells.setdefault(tuple(word for word in cell if key_of(word) in groups), cell)
     return cells.values()

@@ -9,7 +9,7 @@ from margin_bench.config import default_runs_dir
 from margin_bench.errors import ConfigError
 from margin_bench.files import write_atomic
 from margin_bench.garbage import without_collection
-from margin_bench.identity import NOT_IDENTITY
+from margin_bench.identity import decides
 from margin_bench.tables.arguments import Arguments, parse
 from margin_bench.tables.checks import check_words
 from margin_bench.tables.everything import every_table
@@ -44,7 +44,7 @@ def tables(arguments: list[str]) -> None:
 def _tables(parsed: Arguments) -> None:
     if parsed.hydra:
         raise ConfigError(f"{parsed.hydra[0]} is for runs, and this command has none: margin-bench reproduce runs them")
-    if parsed.runs_dir != default_runs_dir() and not parsed.runs_dir.is_dir():
+    if not parsed.runs_dir.is_dir() and parsed.runs_dir != default_runs_dir():
         raise ConfigError(f"runs_dir={parsed.runs_dir} is no folder; give the one that holds the records of runs")
     identities = Identities(parsed.config_dir)
     wanted = [read_table(name, identities.dirs) for name in parsed.names]
@@ -91,10 +91,9 @@ def file_name(measured: Measured) -> str:
     Words that a file name should not have are there with `_`, and then a hash tells them apart.
     """
     given = {key_of(word): word.partition("=")[2] for word in measured.request.words}
-    if measured.request.rates:
-        given["search.lr"] = ",".join(f"{rate:g}" for rate in measured.request.rates)
+    given |= {key_of(word): word.partition("=")[2].strip("[]") for word in measured.request.rate_words}
     choices = [given.pop(key) for key in ("dataset", "backbone") if key in given]
-    others = [f"{key}={value}" for key, value in sorted(given.items()) if key not in NOT_IDENTITY]
+    others = [f"{key}={value}" for key, value in sorted(given.items()) if decides(key)]
     name = "-".join([measured.table.name, *choices, *others])
     safe = re.sub(r"[^A-Za-z0-9.,_=-]", "_", name)[:LONGEST_NAME]
     return name if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -54,10 +54,11 @@ def _tried(table: Table, setting: Setting, request: Request) -> Iterator[tuple[s
     """The overrides that put a table on a setting, as few as may do; without what the table or the user says."""
     said = _words_of(table)
     given = {key_of(word) for word in request.words}
-    for chosen in ((setting.dataset,), (setting.dataset, setting.backbone)):
-        is_whole = setting.is_usual or table.is_of_facts or setting.backbone in chosen
-        if is_whole:
-            yield tuple(word for word in chosen if word and word not in said and key_of(word) not in given)
+    choices: list[tuple[str, ...]] = [(setting.dataset,)] if setting.is_usual or table.is_of_facts else []
+    if not table.is_of_facts:  # facts are those of a data set
+        choices.append((setting.dataset, setting.backbone))
+    for chosen in choices:
+        yield tuple(word for word in chosen if word and word not in said and key_of(word) not in given)
 
 
 def _settings(records: Records, identities: Identities) -> list[Setting]:

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from margin_bench.compose import COMPOSITION_ERRORS
 from margin_bench.config import TrainConfig, configs_dir, register_resolvers, search_path, typed, with_floats
 from margin_bench.errors import ConfigError
-from margin_bench.identity import NOT_IDENTITY, copied, id_of, identity
+from margin_bench.identity import copied, decides, id_of, identity
 from margin_bench.tables.narrow import key_of
 from margin_bench.tables.spec import config_dirs, find
 from margin_bench.tables.words import parsed
@@ -124,17 +124,19 @@ class Identities:
         """What Hydra composes; a loss is put in the place of another one, if the defaults in their files agree."""
         loss = next((word for word in reversed(groups) if key_of(word) == "loss"), None)
         path = find(self.dirs, "loss", loss.partition("=")[2]) if loss else None
-        others = tuple(word for word in groups if word != loss)
-        if path is None or "@package" in path.read_text(encoding="utf-8") or any(map(self._may_set_losses, others)):
+        if path is None or "@package" in path.read_text(encoding="utf-8"):
             return self._by_hydra(groups)
         section = dict(read_yaml(path))
         if _sets_losses(section):
             return self._by_hydra(groups)
+        others = tuple(word for word in groups if word != loss)
         alike = (*others, json.dumps(section.pop("defaults", [])))
-        if alike not in self._alike:
-            self._alike[alike] = self._by_hydra(groups)
-            return self._alike[alike]
-        return _with_loss(self._alike[alike], section)
+        if alike in self._alike:
+            return _with_loss(self._alike[alike], section)
+        composed = self._by_hydra(groups)
+        if not any(map(self._may_set_losses, others)):
+            self._alike[alike] = composed
+        return composed
 
     def _may_set_losses(self, word: str) -> bool:
         """Whether the file that an override chooses can say more about a loss than a loss's own file."""
@@ -205,7 +207,7 @@ def _texts(content: Content) -> frozenset[str]:
     found = set()
     for key, value in leaves_of(content):
         sources = REFERENCE.findall(str(value))
-        if not sources or key.startswith(NOT_IDENTITY) or REFERENCE.fullmatch(str(value)):
+        if not sources or not decides(key) or REFERENCE.fullmatch(str(value)):
             continue
         if "seed" in sources:
             raise ConfigError(f"{key}: {value}: a table cannot tell runs apart that have the seed within a text")

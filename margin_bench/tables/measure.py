@@ -35,6 +35,11 @@ class Request:
     rates: tuple[float, ...] = ()
     options: tuple[str, ...] = ()
 
+    @property
+    def rate_words(self) -> tuple[str, ...]:
+        """The word that asks for the rates, if there is one."""
+        return (f"search.lr=[{','.join(f'{rate:g}' for rate in self.rates)}]",) if self.rates else ()
+
 
 @dataclass
 class Cell:
@@ -128,14 +133,14 @@ def _cells(table: Table, wanted: Table, known: set[tuple[str, ...]] | None, iden
     cells = []
     for block in wanted.blocks:
         for row, column in block.pairs():
-            words = (*block.words, *row.words, *column.words)
+            words = block.words_of(row, column)
             published = {
                 name: block.published[name, row.label, column.label]
                 for name in table.measures
                 if (name, row.label, column.label) in block.published
             }
             if published:
-                original = (*written[block.name].words, *row.words, *column.words)
+                original = written[block.name].words_of(row, column)
                 published = published if _is_same(original, words, identities) else {}
             is_composed = known is None or can_have_names(words, known, identities)
             identity = _identity_of(table, words, identities) if is_composed else None
@@ -161,9 +166,8 @@ def _with_rate(cell: Cell, trials: tuple[Trial, ...], identities: Identities) ->
 
 def _precisions(request: Request, records: Records) -> list[str]:
     """The precisions that a run of the table can have: the one asked for, or those of records."""
-    ended = [*records.usable.values(), *records.diverged.values()]
-    there = sorted({_precision(record) for record in ended}) or ["fp32"]  # any, where there are no records
-    return [request.precision] if request.precision else there
+    there = sorted({_precision(record) for record in records.ended.values()})
+    return [request.precision] if request.precision else there or ["fp32"]  # any, where there are no records
 
 
 def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identities) -> bool:
@@ -182,7 +186,7 @@ def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identi
 
 def _fill(cells: list[Cell], request: Request, precisions: Sequence[str], records: Records) -> list[str]:
     """Gives the cells their records, which agree in precision and data; a line for each that is near but left out."""
-    seeds = request.seeds or records.seeds
+    seeds = request.seeds or sorted({record["seed"] for record in records.readable})
     found = [
         (cell, records.usable[run_id])
         for cell in cells

@@ -11,8 +11,7 @@ NAMED = ("dataset", "backbone", "loss")
 
 def known_names(records: Records) -> set[tuple[str, ...]]:
     """The names of data set, backbone and loss that records have together."""
-    everything = [*records.usable.values(), *(record for record, _ in records.unusable)]
-    return {tuple(record["config"][group]["name"] for group in NAMED) for record in everything}
+    return {tuple(record["config"][group]["name"] for group in NAMED) for record in records.readable}
 
 
 def can_have_names(words: Sequence[str], known: set[tuple[str, ...]], identities: Identities) -> bool:

@@ -1,6 +1,7 @@
 """Records that look as if they belonged to a table, and why they do not. Imports no torch."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from margin_bench.tables.identities import Identity
@@ -34,11 +35,13 @@ def near(
         if cell is not None:
             expected = _of_run(*cell, record["seed"], precision or record["config"]["precision"])
             causes.setdefault(_difference(records.traits(run_id), expected), []).append(run_id)
+
+    @cache
+    def run_ids(seed: int, its_precision: str) -> set[str]:
+        return {identity.run_id(seed, its_precision) for identity in identities}
+
     for record, reason in records.unusable:
-        seed = record["seed"]
-        if seed in seeds and record["run_id"] in {
-            identity.run_id(seed, record["config"]["precision"]) for identity in identities
-        }:
+        if record["seed"] in seeds and record["run_id"] in run_ids(record["seed"], record["config"]["precision"]):
             causes.setdefault(reason, []).append(record["run_id"])
     return [f"{_names(run_ids)} {cause}" for cause, run_ids in sorted(causes.items())]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from margin_bench.config import PAPER
+from margin_bench.counted import counted
 from margin_bench.tables.measure import Cell, Measured
 from margin_bench.tables.narrow import key_of
 from margin_bench.tables.records import Record
@@ -139,22 +140,21 @@ def _versions(environment: dict[str, Any]) -> str:
 def _hardware(record: Record) -> str:
     hardware = record["environment"]["hardware"]
     cards = ", ".join(hardware["gpus"]) or "no GPU"
-    cores = f"{hardware['cores']} usable core{'' if hardware['cores'] == 1 else 's'}"
-    processes = f"{record['num_processes']} process{'' if record['num_processes'] == 1 else 'es'} per run"
+    cores = counted(hardware["cores"], "usable core")
+    processes = counted(record["num_processes"], "process", "processes")
     number = hardware.get("threads")  # which the first records did not have
-    threads = f", {number} thread{'' if number == 1 else 's'}" if number else ""
-    return f"{hardware['cpu']}, {cores}, {cards}, {processes}{threads}"
+    threads = f", {counted(number, 'thread')}" if number else ""
+    return f"{hardware['cpu']}, {cores}, {cards}, {processes} per run{threads}"
 
 
 def _reproduce(measured: Measured) -> str:
     """The command that fills all cells."""
     request = measured.request
-    rates = [f"search.lr=[{','.join(f'{rate:g}' for rate in request.rates)}]"] if request.rates else []
     precision = _precision(measured) if all(map(_is_open_in_precision, measured.cells)) else []
     seeds = f"seeds={max(measured.wanted_seeds) + 1}"
-    words = [measured.table.name, *request.options, *request.words, *precision, *rates, seeds]
+    words = [measured.table.name, *request.options, *request.words, *precision, *request.rate_words, seeds]
     number = sum(bool(cell.lacking(measured.wanted_seeds)) for cell in measured.cells)
-    return f"margin-bench reproduce {shlex.join(words)}    # {number} {'cell' if number == 1 else 'cells'}"
+    return f"margin-bench reproduce {shlex.join(words)}    # {counted(number, 'cell')}"
 
 
 def _precision(measured: Measured) -> list[str]:

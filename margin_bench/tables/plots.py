@@ -98,7 +98,7 @@ def _heat_maps(measured: Measured) -> Figure:
                 for entry in block.rows.entries
             ]
             _heat_map(figure, axes, block, points)
-            axes.set_title(_title(block.name, measure))
+            axes.set_title(_title(block.name, TITLES[measure]))
     if any(cell.published.get(measure) is not None for cell in measured.cells for measure in measures):
         figure.supxlabel("in brackets: published", fontsize=8)
     return figure
@@ -224,7 +224,7 @@ def _scatter_panels(measured: Measured) -> Iterator[tuple[str, list[Pair]]]:
             yield block.name, pairs
             continue
         for series in dict.fromkeys(pair.series for pair in pairs):
-            yield f"{block.name}, {series}".lstrip(", "), [pair for pair in pairs if pair.series == series]
+            yield _title(block.name, series), [pair for pair in pairs if pair.series == series]
     if together:
         names = {pair.series for pair in together}
         yield names.pop() if len(names) == 1 else "", together
@@ -298,8 +298,8 @@ def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
         figure.legend([handles[label] for label in labels], labels, loc="outside lower center", ncols=columns)
 
 
-def _title(block_name: str, measure: str) -> str:
-    return f"{block_name}, {TITLES[measure]}" if block_name else TITLES[measure]
+def _title(block_name: str, part: str) -> str:
+    return f"{block_name}, {part}" if block_name else part
 
 
 def _cells(measured: Measured, block: Block) -> list[Cell]:

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from margin_bench.config import PAPER
-from margin_bench.identity import BY_CONTENT, NOT_IDENTITY
+from margin_bench.identity import BY_CONTENT, decides
 from margin_bench.record import DIVERGED, FINISHED, read_records
 from margin_bench.tables.identities import leaves_of
 
-# What does not decide the result, and files, which records name by their path and identities by their content.
-LEFT_OUT = {*NOT_IDENTITY, *BY_CONTENT, *(f"{key}_sha256" for key in BY_CONTENT)}
-BELOW = tuple(f"{key}." for key in NOT_IDENTITY)
+# Records name them by their path, identities by their content.
+FILES = {*BY_CONTENT, *(f"{key}_sha256" for key in BY_CONTENT)}
 
 Record = dict[str, Any]
 Traits = dict[str, str]
@@ -25,20 +24,23 @@ class Records:
         usable: finished runs, scored by the protocol of the tables, by id.
         unusable: the others that can be read, each with the reason.
         unread: a line for each record that cannot be read.
-        diverged: those of the unusable that never can be finished, by id.
     """
 
     usable: dict[str, Record]
     unusable: list[tuple[Record, str]]
     unread: list[str]
-    diverged: dict[str, Record]
     _traits: dict[str, Traits] = field(default_factory=dict)
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """Those of all records that can be read."""
-        readable = [*self.usable.values(), *(record for record, _ in self.unusable)]
-        return tuple(sorted({record["seed"] for record in readable}))
+    def readable(self) -> list[Record]:
+        """All but those of `unread`."""
+        return [*self.usable.values(), *(record for record, _ in self.unusable)]
+
+    @property
+    def ended(self) -> dict[str, Record]:
+        """Those of runs that need not begin again, by id: usable ones, and those that would diverge again."""
+        diverged = {record["run_id"]: record for record, _ in self.unusable if record["status"] == DIVERGED}
+        return diverged | self.usable
 
     def traits(self, run_id: str) -> Traits:
         """What decides the result of a usable run."""
@@ -58,8 +60,7 @@ def load_records(runs_dir: Path) -> Records:
             unusable.append((record, reason))
         else:
             usable[record["run_id"]] = record
-    diverged = {record["run_id"]: record for record, _ in unusable if record["status"] == DIVERGED}
-    return Records(usable, unusable, unread, diverged)
+    return Records(usable, unusable, unread)
 
 
 def _reason(record: Record, usable: dict[str, Record]) -> str | None:
@@ -75,8 +76,4 @@ def _reason(record: Record, usable: dict[str, Record]) -> str | None:
 
 def traits_of(content: dict[str, Any]) -> Traits:
     """What decides the result of a run, as text by dotted key; files are left out."""
-    return {key: repr(value) for key, value in leaves_of(content) if not _is_left_out(key)}
-
-
-def _is_left_out(key: str) -> bool:
-    return key in LEFT_OUT or key.startswith(BELOW)
+    return {key: repr(value) for key, value in leaves_of(content) if decides(key) and key not in FILES}

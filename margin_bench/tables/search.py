@@ -74,7 +74,7 @@ def search(
         ConfigError: overrides do not compose, set what the search sets, or leave the head without a rate.
     """
     planned = [_planned(words, rates, identities) for words in cells]
-    ended = records.diverged | records.usable
+    ended = records.ended
     by_precision = [
         Searched([_with_records(each, precision, ended) for each in planned], precision) for precision in precisions
     ]

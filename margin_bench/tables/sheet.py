@@ -97,8 +97,7 @@ class Sheet:
 def sheet(measured: Measured) -> Sheet:
     """Lays a measured table out."""
     grids = [grid for block in measured.table.blocks for grid in _grids(measured, block)]
-    rates = ",".join(f"{rate:g}" for rate in measured.request.rates)
-    name = " ".join([measured.table.name, *measured.request.words, *([f"search.lr=[{rates}]"] if rates else [])])
+    name = " ".join([measured.table.name, *measured.request.words, *measured.request.rate_words])
     return Sheet(name, measured.table.caption, tuple(grids), tuple(notes(measured)))
 
 

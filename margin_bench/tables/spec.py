@@ -7,13 +7,12 @@ from typing import Any
 
 from margin_bench.config import configs_dir, is_for_hydra
 from margin_bench.errors import ConfigError, nearest
-from margin_bench.identity import NOT_IDENTITY
+from margin_bench.identity import decides
 from margin_bench.tables.words import parsed
 from margin_bench.yaml_files import read_yaml
 
 SCORES = ("map_class", "map_sample")
 FACTS = ("num_classes", "num_train", "num_test", "labels_per_sample")
-NOT_A_TABLES = tuple(f"{key}." for key in NOT_IDENTITY)  # beginnings of keys that decide no result
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,10 @@ class Block:
     def pairs(self) -> Iterator[tuple[Entry, Entry]]:
         """The row and the column of every cell."""
         return ((row, column) for row in self.rows.entries for column in self.columns.entries)
+
+    def words_of(self, row: Entry, column: Entry) -> tuple[str, ...]:
+        """The overrides of a cell."""
+        return (*self.words, *row.words, *column.words)
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ def _words(place: str, text: Any) -> tuple[str, ...]:
         if not word.partition("=")[1] or word[0] in "+~":
             raise ValueError(f"{place}: {word}: expected key=value")
         key = word.partition("=")[0]
-        if is_for_hydra(word) or key in ("seed", "seeds") or f"{key}.".startswith(NOT_A_TABLES):
+        if is_for_hydra(word) or key in ("seed", "seeds") or not decides(key):
             raise ValueError(f"{place}: {word}: a table says what is trained; {key} is for the command line")
         try:
             parsed(word)
@@ -247,7 +250,7 @@ def _refuse_twins(place: str, labels: list[str]) -> None:
 def _refuse_cells_without_data(blocks: Iterable[Block]) -> None:
     for block in blocks:
         for row, column in block.pairs():
-            if not any(word.startswith("dataset=") for word in (*block.words, *row.words, *column.words)):
+            if not any(word.startswith("dataset=") for word in block.words_of(row, column)):
                 raise ValueError("measures: facts are about data sets: say dataset=NAME in base, rows or columns")
 
 

@@ -30,7 +30,7 @@ def runs_dir(tmp_path_factory):
             for row, column in block.pairs():
                 for seed in range(2):
                     scores = tuple(random.uniform(40, 90, 2).tolist())
-                    write_run(folder, " ".join((*block.words, *row.words, *column.words)), seed, scores)
+                    write_run(folder, " ".join(block.words_of(row, column)), seed, scores)
     write_run(folder, "dataset=coco loss=twoway loss.positive_temperature=0.0 loss.negative_temperature=0.5")
     return folder
 

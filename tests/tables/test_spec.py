@@ -30,7 +30,7 @@ def mistake(folder: Path, text: str) -> str:
 def words(name: str) -> list[str]:
     """The overrides of every cell of a table."""
     return [
-        " ".join((*block.words, *row.words, *column.words))
+        " ".join(block.words_of(row, column))
         for block in read_table(name, DIRS).blocks
         for row, column in block.pairs()
     ]
