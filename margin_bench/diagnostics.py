@@ -5,6 +5,7 @@ Every figure is taken of whole buckets and summed over them, so that it does not
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,8 +81,8 @@ def _gradient_parts(
         return {way: gradient}
     if way != "both":
         return {}
-    sample_loss = copy.copy(loss)
-    sample_loss.way = "sample"  # type: ignore[attr-defined]
+    sample_loss: Any = copy.copy(loss)
+    sample_loss.way = "sample"
     (sample_gradient,) = torch.autograd.grad(sample_loss(logits, targets), logits)
     return {"sample": sample_gradient, "class": gradient - sample_gradient}
 

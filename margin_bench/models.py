@@ -80,7 +80,8 @@ def build_model(
 def head_of(model: nn.Module) -> nn.Module:
     """The layer that makes the logits: as timm names it, or the one linear layer that the model ends in."""
     if hasattr(model, "get_classifier"):
-        head = model.get_classifier()  # type: ignore[operator]
+        named: Any = model
+        head = named.get_classifier()
         if not isinstance(head, nn.Module) or not list(head.parameters()):
             raise ConfigError(f"{type(model).__name__} has no single classifier layer; choose another backbone.name")
         return head

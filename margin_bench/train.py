@@ -151,7 +151,8 @@ class Trainer:
         entropy = np.random.SeedSequence(self.seed, spawn_key=(self.run_state.epoch, step, number))
         seed_generators(int(entropy.generate_state(1, np.uint64)[0]), self.world.device)
         with autocast(self.precision, self.world.device):
-            return self.model(images).float()  # type: ignore[no-any-return]
+            logits: Tensor = self.model(images)
+            return logits.float()
 
     def _not_finite(self, loss: float, step: int) -> DivergedError:
         return DivergedError(

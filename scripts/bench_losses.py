@@ -143,7 +143,7 @@ def bucket(shape: tuple[int, int], positive_share: float, single_label: bool) ->
 def training_step(loss: Loss, logits: Tensor, targets: Tensor, convert: Callable[[Tensor], Tensor] = as_is) -> Step:
     def step() -> None:
         logits.grad = None
-        loss(logits, convert(targets)).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss(logits, convert(targets)))
 
     return step
 

@@ -6,6 +6,7 @@ train glyphs only, and no scene of the data set.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -98,7 +99,8 @@ def accuracies(model: nn.Module, scenes: Scenes, batch_size: int) -> tuple[float
 
 def save(model: nn.Module, path: Path) -> None:
     """Writes every weight and buffer but those of the classifier."""
-    model.reset_classifier(0)  # type: ignore[operator]
+    classifier: Any = model
+    classifier.reset_classifier(0)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")

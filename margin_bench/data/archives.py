@@ -33,7 +33,8 @@ def unpack(archive: Path, folder: Path) -> None:
             _unpack_tar(archive, folder)
     except tarfile.FilterError as error:
         raise DataError(f"{archive} is not unpacked: {error}.\nGet it from its official source.") from error
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
+        # RuntimeError is what zipfile raises at an encrypted member or an unknown compression
         raise DataError(f"{archive} is broken: {error}.\nDelete it and fetch it again.") from error
     except OSError as error:
         raise DataError(f"{archive} cannot be unpacked to {folder}: {error.strerror or error}.") from error

@@ -27,12 +27,12 @@ def test_nothing_labelled_costs_zero_with_a_gradient(shape):
     assert torch.equal(logits.grad, torch.zeros(shape))
 
 
-def test_the_criterion_gets_float32_at_least():
+@pytest.mark.parametrize(("given", "computed"), [(torch.float16, torch.float32), (torch.float64, torch.float64)])
+def test_the_criterion_gets_float32_at_least(given, computed):
+    seen = []
     targets = torch.zeros(2, 2, dtype=torch.int8)
-    for given, computed in ((torch.float16, torch.float32), (torch.float64, torch.float64)):
-        seen = []
-        mean_over_labelled(lambda x, y: seen.append(x.dtype) or x, torch.ones(2, 2, dtype=given), targets)  # noqa: B023
-        assert seen == [computed]
+    mean_over_labelled(lambda x, y: seen.append(x.dtype) or x, torch.ones(2, 2, dtype=given), targets)
+    assert seen == [computed]
 
 
 def test_the_label_says_which_side_is_wrong():
