@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,13 +21,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from margin_bench.errors import ConfigError, RunError, StoppedError
+from margin_bench.errors import ConfigError, LostProcessError, RunError, StoppedError
 from margin_bench.exits import exit_code_of
 from margin_bench.hardware import usable_cores
 from margin_bench.signals import EXIT_CODES, PREEMPTED, held_back, let_through
 
 TIMEOUT = timedelta(seconds=300)
-OUR_EXIT_CODES = {2, 3, 4, 5, 6, *EXIT_CODES.values()}  # any other is that of a crash
+OUR_EXIT_CODES = {1, 2, 3, 4, 5, 6, *EXIT_CODES.values()}  # any other is that of a crash
+SECONDS_TO_BE_STOPPED = 3  # the launcher looks for processes that have ended ten times a second
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class World:
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, written into `tensor`."""
         if self.size > 1:
-            dist.all_reduce(tensor)
+            with _others_needed():
+                dist.all_reduce(tensor)
         return tensor
 
     def sum_gradients(self, model: nn.Module) -> None:
@@ -62,7 +66,8 @@ class World:
         if self.size == 1:
             return value
         largest = torch.tensor(value, device=self.device)
-        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        with _others_needed():
+            dist.all_reduce(largest, dist.ReduceOp.MAX)
         return int(largest)
 
     def gather_rows(self, rows: Tensor) -> Tensor:
@@ -70,7 +75,8 @@ class World:
         if self.size == 1:
             return rows
         gathered = rows.new_empty((self.size * len(rows), *rows.shape[1:]))
-        dist.all_gather_into_tensor(gathered, rows.contiguous())
+        with _others_needed():
+            dist.all_gather_into_tensor(gathered, rows.contiguous())
         return gathered
 
     def from_first(self, value: Any) -> Any:
@@ -78,12 +84,23 @@ class World:
         if self.size == 1:
             return value
         box = [value]
-        dist.broadcast_object_list(box, src=0, device=self.device)
+        with _others_needed():
+            dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
     def wait_for_all(self) -> None:
         if self.size > 1:
-            dist.barrier(device_ids=[self.device.index] if self.device.type == "cuda" else None)
+            with _others_needed():
+                dist.barrier(device_ids=[self.device.index] if self.device.type == "cuda" else None)
+
+
+@contextlib.contextmanager
+def _others_needed() -> Iterator[None]:
+    """Tells what goes wrong among the processes from an error of our own; gloo raises a bare RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostProcessError(f"the other processes of the run do not answer: {str(error).splitlines()[0]}") from error
 
 
 def process_group_size() -> int:
@@ -140,14 +157,23 @@ def run_processes(function: Callable[..., None], *args: Any, num_processes: int)
 def _process(function: Callable[..., None], args: tuple[Any, ...]) -> None:
     """What a local process does, which was started with signals held back: an import could not tell of them."""
     threading.Thread(target=_stop_with_parent, daemon=True).start()
-    exit_code = exit_code_of(_interruptible, function, *args)
+    try:
+        exit_code = exit_code_of(_interruptible, function, *args)
+    except Exception:
+        traceback.print_exc()  # which the launcher would keep to itself
+        exit_code = 1
     if exit_code:
         sys.exit(exit_code)
 
 
 def _interruptible(function: Callable[..., None], *args: Any) -> None:
     let_through()
-    function(*args)
+    try:
+        function(*args)
+    except LostProcessError:
+        # The launcher stops this process as soon as it finds the other, which is the one to name.
+        time.sleep(SECONDS_TO_BE_STOPPED)
+        raise
 
 
 def _stop_with_parent() -> None:

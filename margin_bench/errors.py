@@ -46,6 +46,10 @@ class DivergedError(RunError):
     """A loss, a weight or a score is not finite: the same command would end the same way again."""
 
 
+class LostProcessError(RunError):
+    """Another process of the run has ended or does not answer; what befell it, that process tells."""
+
+
 class AlreadyRunningError(MarginBenchError):
     """Another process holds the lock of this run."""
 

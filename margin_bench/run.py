@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from margin_bench import checkpoint
 from margin_bench.config import PAPER, TrainConfig
@@ -114,8 +113,6 @@ def runtime_errors() -> Iterator[None]:
             f"no memory left: {str(error).splitlines()[0]}\n"
             "Lower microbatch_size; the bucket may stay as large as it is."
         ) from error
-    except dist.DistError as error:
-        raise RunError(f"the other processes of the run do not answer: {str(error).splitlines()[0]}") from error
 
 
 class _Run:

@@ -145,19 +145,30 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monk
     assert len(list(tmp_path.glob("runs/*/checkpoints/epoch0001-step0000000-*.pt"))) == 1
 
 
-def test_a_process_that_crashes_ends_the_run_with_5(tmp_path, monkeypatch):
-    (tmp_path / "crashing_package.py").write_text(
-        "import os, torch\n"
-        "class Crashes(torch.nn.Module):\n"
+@pytest.mark.parametrize(
+    ("ending", "run_exit_code", "process_exit_code"),
+    [("os._exit(9)", 5, 9), ("raise ValueError('a mistake in the loss')", 1, 1)],
+)
+def test_the_process_that_ends_a_run_is_named(tmp_path, monkeypatch, ending, run_exit_code, process_exit_code):
+    """Even if the other process, which loses its peer, fails sooner than this one has ended."""
+    (tmp_path / "ending_package.py").write_text(
+        "import os, time, torch\n"
+        "class Ends(torch.nn.Module):\n"
         "    def forward(self, logits, targets):\n"
-        "        return os._exit(9) if os.environ['RANK'] == '1' else (logits ** 2).mean()\n"
+        "        if os.environ['RANK'] == '0':\n"
+        "            return (logits ** 2).mean()\n"
+        "        torch.distributed.destroy_process_group()\n"
+        "        time.sleep(1)\n"
+        f"        {ending}\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    overrides = ["devices=2", "loss._target_=crashing_package.Crashes", *LOSS_WITHOUT_PARAMETERS]
+    overrides = ["devices=2", "loss._target_=ending_package.Ends", *LOSS_WITHOUT_PARAMETERS]
     run = start(tmp_path / "runs", *overrides)
     _, said = run.communicate(timeout=120)
-    assert run.returncode == 5
-    assert "process 1 of the run ended first, with exit code 9" in said
+    assert run.returncode == run_exit_code
+    assert f"process 1 of the run ended first, with exit code {process_exit_code}" in said
+    assert "closed by peer" not in said
+    assert ("ValueError: a mistake in the loss" in said) == ("ValueError" in ending)
 
 
 def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys):
