@@ -12,6 +12,7 @@ from PIL import Image
 from margin_bench.cli import main
 
 formats = pytest.mark.parametrize("name", list(made.FORMATS))
+NUM_SAMPLES = 300  # of each split
 
 
 def check(overrides, capsys, *options):
@@ -56,17 +57,17 @@ def spoil_vaw(root):
 # For each format how to spoil its annotations, and what is said of it.
 ANNOTATION_FAULTS = {
     "coco": (spoil_coco, "train: train2014/../../passwd: this file name leads out of the data set"),
-    "voc2007": (spoil_voc, "train: dog_trainval.txt, line 61: expected an image and 1, -1 or 0, found 'dog 1 1'"),
-    "voc2012": (spoil_voc, "train: dog_train.txt, line 61: expected an image and 1, -1 or 0, found 'dog 1 1'"),
+    "voc2007": (spoil_voc, "train: dog_trainval.txt, line 301: expected an image and 1, -1 or 0, found 'dog 1 1'"),
+    "voc2012": (spoil_voc, "train: dog_train.txt, line 301: expected an image and 1, -1 or 0, found 'dog 1 1'"),
     "wider": (spoil_wider, "24 x 24 pixels, and a box at 30, 30, 39, 39"),
     "vispr": (spoil_vispr, "test: test2017/2017_00001005.json: unknown label a99_new"),
-    "vaw": (spoil_vaw, "train: instance 20: unknown attribute shiny"),
+    "vaw": (spoil_vaw, "train: instance 100: unknown attribute shiny"),
 }
 
 
 @formats
 def test_a_sound_data_set_has_no_faults(tmp_path, capsys, name):
-    written = made.FORMATS[name](tmp_path)
+    written = made.FORMATS[name](tmp_path, NUM_SAMPLES)
     exit_code, report = check(written.overrides, capsys)
     assert exit_code == 0
     assert report["faults"] == []
@@ -75,12 +76,12 @@ def test_a_sound_data_set_has_no_faults(tmp_path, capsys, name):
         assert report["splits"][split]["samples"] == len(targets)
         assert report["splits"][split]["positives"] == (targets == 1).sum(0).tolist()
         assert report["splits"][split]["unlabeled_share"] == pytest.approx((targets == -1).mean())
-        assert report["splits"][split]["samples"] + report["splits"][split]["left_out"] == 30
+        assert report["splits"][split]["samples"] + report["splits"][split]["left_out"] == NUM_SAMPLES
 
 
 @formats
 def test_every_fault_is_found_and_nothing_else(tmp_path, capsys, name):
-    written = made.FORMATS[name](tmp_path, num_samples=60)
+    written = made.FORMATS[name](tmp_path, NUM_SAMPLES)
     images = sorted(path for path in tmp_path.rglob("*.jpg"))
     taken = images[:: len(images) // 20]
     expected = []
