@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,8 @@ from margin_bench.errors import DataError
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30
 ATTEMPTS = 4  # each goes on where the one before it stopped
+WAIT_SECONDS = 1.0  # before the second attempt, and twice as long before each that follows
+BUSY = (429, 500, 502, 503, 504)  # answers of a server that may give another one later
 TRANSIENT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
@@ -43,15 +46,17 @@ def download(url: str, path: Path, checksum: str | None) -> None:
 
 def _fetch_all(url: str, part: Path) -> None:
     broken: Exception | None = None
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(WAIT_SECONDS * 2 ** (attempt - 1))
         try:
             _fetch(url, part)
-        except urllib.error.HTTPError as error:
-            raise DataError(
-                f"{url}: the server answers {error.code} {error.reason}.\n"
-                "Fetch it by hand, or look for its new address."
-            ) from error
         except TRANSIENT as error:
+            if isinstance(error, urllib.error.HTTPError) and error.code not in BUSY:
+                raise DataError(
+                    f"{url}: the server answers {error.code} {error.reason}.\n"
+                    "Fetch it by hand, or look for its new address."
+                ) from error
             broken = error
         else:
             return
@@ -69,6 +74,7 @@ def _fetch(url: str, part: Path) -> None:
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
         return  # there is nothing after what we have

@@ -27,9 +27,15 @@ class Server:
     content: bytes = CONTENT
     version: str = "one"
     knows_ranges: bool = True
+    errors: list[int] = field(default_factory=list)  # the status of the requests that come
     breaks_after: list[int] = field(default_factory=list)  # bytes, of the requests that come
     ranges: list[str | None] = field(default_factory=list)  # that were asked for
     url: str = ""
+
+
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch):
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0)
 
 
 @pytest.fixture
@@ -40,8 +46,8 @@ def server():
         def do_GET(self) -> None:
             asked = self.headers["Range"]
             state.ranges.append(asked)
-            if self.path == "/missing.zip":
-                self.send_error(404)
+            if state.errors:
+                self.send_error(state.errors.pop(0))
                 return
             start = 0
             if asked and state.knows_ranges and self.headers["If-Range"] == state.version:
@@ -122,8 +128,22 @@ def test_a_wrong_checksum_is_named_and_nothing_stays(server, tmp_path):
 
 
 def test_a_server_that_does_not_have_the_file_is_named(server, tmp_path):
+    server.errors = [404]
     with pytest.raises(DataError, match="404"):
-        download(server.url.replace("file.bin", "missing.zip"), tmp_path / "file.bin", None)
+        download(server.url, tmp_path / "file.bin", None)
+    assert len(server.ranges) == 1
+
+
+def test_a_server_that_is_busy_is_asked_again(server, tmp_path):
+    server.errors = [503, 429]
+    download(server.url, tmp_path / "file.bin", MD5)
+    assert len(server.ranges) == 3
+
+
+def test_a_server_that_stays_busy_is_named(server, tmp_path):
+    server.errors = [503] * module.ATTEMPTS
+    with pytest.raises(DataError, match="503"):
+        download(server.url, tmp_path / "file.bin", MD5)
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path):
