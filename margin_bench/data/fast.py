@@ -27,6 +27,7 @@ from margin_bench.files import write_atomic
 
 LUMA = torch.tensor([19595, 38470, 7471]) / 65536  # of red, green and blue, as Pillow has it
 CACHE_QUALITY = 90  # of the JPEG files in the cache
+LONGEST_JPEG = 65_500  # pixels on a side that libjpeg writes
 
 
 class Fast:
@@ -89,7 +90,10 @@ def _decoded_jpeg(content: bytes) -> NDArray[np.uint8]:
 
 
 def _cached(path: Path, box: NDArray[np.float32] | None, side: int) -> NDArray[np.uint8]:
-    """The copy of an image, which is made if there is none of this version of the file, or if it is torn."""
+    """The copy of an image, which is made if there is none of this version of the file, or if it is torn.
+
+    An image that is too long for a JPEG file, even so made smaller, has no copy.
+    """
     copy = _copy_of(path, box, side)
     try:
         return _decoded_jpeg(copy.read_bytes())
@@ -98,6 +102,8 @@ def _cached(path: Path, box: NDArray[np.float32] | None, side: int) -> NDArray[n
     scale = side / min(image.size)
     if scale < 1:
         image = image.resize((round(scale * image.width), round(scale * image.height)), Image.Resampling.BILINEAR)
+    if max(image.size) > LONGEST_JPEG:
+        return np.array(image)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=CACHE_QUALITY)
     try:

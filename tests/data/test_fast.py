@@ -118,6 +118,13 @@ def test_odd_images_are_read_as_by_the_other_reader(tmp_path, monkeypatch, name,
     assert ours.shape[2] == 3
 
 
+def test_an_image_too_long_for_a_copy_is_read_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
+    Image.new("RGB", (65_501, 2)).save(tmp_path / "long.png")
+    assert Fast(32, 37).read(tmp_path / "long.png", None).shape == (2, 65_501, 3)
+    assert not (tmp_path / "cache").exists()
+
+
 def test_grey_becomes_colour(tmp_path):
     (tmp_path / "grey.jpg").write_bytes(made.encoded("L", "JPEG"))
     assert Fast(32, None).read(tmp_path / "grey.jpg", None).shape == (made.SIDE, made.SIDE, 3)
