@@ -141,19 +141,18 @@ def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
         if one["seed"] == next_one["seed"]:
             raise ConfigError(
                 f"{name}: seed {one['seed']} is in it twice, by {one['run_id']}\nand {next_one['run_id']}. "
-                "Give one run of each seed; runs from other files of weights are a group of their own."
+                "Give one run of each seed."
             )
 
 
 def _traits(record: dict[str, Any]) -> dict[str, str]:
-    """What decides the result of a run besides its seed, by dotted key; files of data by their content.
-
-    A record does not know the content of a file of weights, only that there is one.
-    """
+    """What decides the result of a run besides its seed, by dotted key; files by their content."""
     traits = {key: value for key, value in traits_of(record["config"]).items() if key.rpartition(".")[2] != "seed"}
+    path = record["config"]["backbone"]["weights"]
     return {
         **traits,
-        "backbone.weights": "null" if record["config"]["backbone"]["weights"] is None else "(a file)",
+        # An older record does not know the content of the file, only its path.
+        "backbone.weights": repr(record.get("files_sha256", {}).get("backbone.weights", path)),
         "fingerprint of the training data": record["dataset"]["fingerprints"]["train"][:12],
     }
 

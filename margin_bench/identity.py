@@ -43,13 +43,18 @@ def run_id(config: TrainConfig) -> str:
 def identity(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a configuration, a `TrainConfig` as a dictionary, that decides a run's result."""
     content = copied(config)
-    for key in NOT_IDENTITY:
-        _taken_out(content, key)
-    for key in BY_CONTENT:
-        if (path := _taken_out(content, key)) is not None:
-            section, _, name = key.partition(".")
-            content[section][f"{name}_sha256"] = _sha256(key, path)
+    for key in (*NOT_IDENTITY, *BY_CONTENT):
+        _take_out(content, key)
+    for key, digest in files_sha256(config).items():
+        section, _, name = key.partition(".")
+        content[section][f"{name}_sha256"] = digest
     return content
+
+
+def files_sha256(config: dict[str, Any]) -> dict[str, str]:
+    """The checksum of each file that a configuration names and that counts by its content, by dotted key."""
+    named = {key: config[section].get(name) for key in BY_CONTENT for section, _, name in [key.partition(".")]}
+    return {key: _sha256(key, path) for key, path in named.items() if path is not None}
 
 
 def id_of(content: dict[str, Any]) -> str:
@@ -71,12 +76,12 @@ def copied(content: dict[str, Any]) -> dict[str, Any]:
     return {key: copied(value) if isinstance(value, dict) else value for key, value in content.items()}
 
 
-def _taken_out(content: dict[str, Any], key: str) -> Any:
-    """Takes a dotted key out of nested mappings; its value, or None if it is not there."""
+def _take_out(content: dict[str, Any], key: str) -> None:
+    """Takes a dotted key out of nested mappings, if it is there."""
     *parents, name = key.split(".")
     for parent in parents:
         content = content[parent]
-    return content.pop(name, None)
+    content.pop(name, None)
 
 
 def _file_name(name: str) -> str:

@@ -19,6 +19,7 @@ from margin_bench.data.facts import facts
 from margin_bench.distributed import World, join_world, run_processes
 from margin_bench.errors import DataError, DivergedError, MarginBenchError, RunError, StoppedError
 from margin_bench.evaluate import Evaluation, predict, score
+from margin_bench.identity import files_sha256
 from margin_bench.lock import run_lock
 from margin_bench.parts import evaluation_batches, load_splits, trainer_of
 from margin_bench.record import DIVERGED, FAILED, FINISHED, RUNNING, STOPPED, environment, read_record, write_record
@@ -57,10 +58,12 @@ def _train_process(config: TrainConfig, run_dir: Path) -> None:
 
 
 def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, Any]:
+    content = dataclasses.asdict(config)
     return {
         "status": RUNNING,
         "run_id": run_dir.name,
-        "config": dataclasses.asdict(config),
+        "config": content,
+        "files_sha256": files_sha256(content),
         "seed": config.seed,
         "dataset": None,
         "metric_protocol": PAPER,

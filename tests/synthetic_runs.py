@@ -55,6 +55,7 @@ def write_run(
         "run_id": run_id,
         "config": identity.of_run(seed, precision)
         | {"workers": None, "devices": 1, "runs_dir": "runs", "tracker": "none"},
+        "files_sha256": {},
         "seed": seed,
         "dataset": {
             "num_train": 8000,

@@ -1,5 +1,6 @@
 """`margin-bench compare` on runs that were never trained: a record and scores are all it needs."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -31,10 +32,11 @@ def make_run(
     save_scores(runs_dir / run_id, SavedScores(scores, targets, CLASS_NAMES[: targets.shape[1]]))
     content = {"loss": {"way": way, "seed": seed}, "epochs": 2, "seed": seed, "workers": seed, **config}
     content["backbone"] = {"weights": weights}
+    files = {"backbone.weights": hashlib.sha256(weights.encode()).hexdigest()} if weights else {}
     digest = scores_sha256(runs_dir / run_id)
     dataset = {"fingerprints": {"train": trained_on, "test": scored_on}}
     record = {"run_id": run_id, "status": status, "seed": seed, "config": content, "dataset": dataset}
-    record["scores_sha256"] = digest
+    record |= {"scores_sha256": digest, "files_sha256": files}
     write_record(runs_dir / run_id, record)
     return runs_dir / run_id
 
@@ -157,9 +159,9 @@ def test_runs_that_were_trained_on_other_data_are_no_group(tmp_path, capsys):
     assert main(["compare", str(first), str(second), FEW]) == 0
 
 
-def test_two_runs_of_one_seed_from_other_weights_are_no_group(tmp_path, capsys):
+def test_two_runs_of_one_seed_are_no_group(tmp_path, capsys):
     first = make_run(tmp_path, "both", 0)
-    runs = [make_run(tmp_path, "class", 1, weights=weights) for weights in ("one.pt", "other.pt")]
+    runs = [make_run(tmp_path / folder, "class", 1) for folder in ("here", "there")]
     assert main(["compare", str(first), ",".join(map(str, runs)), FEW]) == 2
     error = capsys.readouterr().err
     assert "seed 1 is in it twice" in error
@@ -167,10 +169,12 @@ def test_two_runs_of_one_seed_from_other_weights_are_no_group(tmp_path, capsys):
     assert len(error.splitlines()) <= 3
 
 
-def test_runs_with_and_without_a_file_of_weights_are_no_group(tmp_path, capsys):
-    first, second = make_run(tmp_path, "both", 0), make_run(tmp_path, "both", 1, weights="one.pt")
+@pytest.mark.parametrize("weights", [None, "other.pt"])
+def test_runs_from_other_weights_are_no_group(tmp_path, capsys, weights):
+    first, second = make_run(tmp_path, "both", 0, weights=weights), make_run(tmp_path, "both", 1, weights="one.pt")
     assert main(["compare", str(first), f"{first},{second}", FEW]) == 2
-    assert "made-both-one.pt-seed1 has backbone.weights=(a file)" in capsys.readouterr().err
+    digest = hashlib.sha256(b"one.pt").hexdigest()
+    assert f"made-both-one.pt-seed1 has backbone.weights='{digest}'" in capsys.readouterr().err
 
 
 def test_runs_that_were_scored_on_other_images_are_not_compared_though_labels_are_the_same(tmp_path, capsys):

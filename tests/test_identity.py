@@ -1,5 +1,7 @@
 """The identity of a run: what decides its result, and nothing else."""
 
+import dataclasses
+import hashlib
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from margin_bench.config import configs_dir, register_resolvers, typed
 from margin_bench.errors import DataError
-from margin_bench.identity import run_id
+from margin_bench.identity import files_sha256, run_id
 
 
 def config(*overrides):
@@ -56,6 +58,8 @@ def test_weights_count_by_content_not_by_path(tmp_path):
     a, b, c = (run_id(config(f"backbone.weights={tmp_path / name}")) for name in "abc")
     assert a == b
     assert a != c
+    named = dataclasses.asdict(config(f"backbone.weights={tmp_path / 'a'}"))
+    assert files_sha256(named) == {"backbone.weights": hashlib.sha256(b"1").hexdigest()}
     with pytest.raises(DataError, match="cannot be read"):
         run_id(config(f"backbone.weights={tmp_path / 'missing'}"))
 
