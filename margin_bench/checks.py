@@ -11,6 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from margin_bench.config import SCHEMAS, SEED, WAYS, Rule, TrainConfig, at_least, leaves, one_of
+from margin_bench.counted import counted
 
 # What the open groups must say, where a loss or a data set brings its own parameters.
 NEEDED = ("dataset.name", "dataset._target_", "transforms._target_", "loss.name", "loss._target_")
@@ -170,7 +171,7 @@ def _layout_mistakes(config: DictConfig, num_processes: int) -> list[str]:
         )
     elif (rows := batch_size // num_processes) % int(config.microbatch_size):
         mistakes.append(
-            f"microbatch_size={config.microbatch_size} does not divide the {rows} rows of each process "
+            f"microbatch_size={config.microbatch_size} does not divide the {counted(rows, 'row')} of each process "
             f"(batch_size={batch_size} over {num_processes}); "
             f"nearest that do: {_nearest_divisors(rows, int(config.microbatch_size))}"
         )
