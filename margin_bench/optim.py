@@ -22,8 +22,13 @@ def build_optimizer(
     momentum: float,
     nesterov: bool,
     weight_decay: float,
+    fused: bool = True,
 ) -> SGD:
-    """SGD over the parameters of `head` and over the rest of `model`, each with its rate; decay on every parameter."""
+    """SGD over the parameters of `head` and over the rest of `model`, each with its rate; decay on every parameter.
+
+    Args:
+        fused: not with a gradient scaler: if its first step overflows, a fused momentum stays uninitialised.
+    """
     head = list(head)
     in_head = {id(parameter) for parameter in head}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in in_head]
@@ -31,7 +36,7 @@ def build_optimizer(
         {"params": head, "lr": head_lr, "initial_lr": head_lr},
         {"params": rest, "lr": backbone_lr, "initial_lr": backbone_lr},
     ]
-    return SGD(groups, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, fused=True)
+    return SGD(groups, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, fused=fused)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, step: int, num_steps: int) -> None:

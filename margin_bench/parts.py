@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,11 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
             f"the {name} split of dataset={dataset['name']} has images {split.images.dtype} {split.images.shape};\n"
             "give uint8 (N, H, W, 3), RGB, or a list of image files"
         )
+    if isinstance(split.images, list | tuple) and not all(isinstance(image, Path) for image in split.images):
+        raise DataError(
+            f"the {name} split of dataset={dataset['name']} has images that are no paths;\n"
+            "give a list of pathlib.Path, or uint8 (N, H, W, 3)"
+        )
     if isinstance(split.images, ImageFiles):
         check_image_files(split.images)
     if not positives(split.targets).any():
@@ -64,7 +70,13 @@ def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
     """
     train = load_split(dataset, "train")
     if holdout:
-        return hold_out(train, holdout)
+        parts = hold_out(train, holdout)
+        if not all(positives(part.targets).any() for part in parts):
+            raise DataError(
+                f"data.holdout={holdout} of the train split of dataset={dataset['name']} ({len(train)} samples) leaves "
+                "a part without a positive\nto train on, or to score. Hold out another share."
+            )
+        return parts
     test = load_split(dataset, "test")
     if train.class_names != test.class_names:
         pairs = zip(train.class_names, test.class_names, strict=False)
@@ -128,7 +140,12 @@ def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
     )
     return Trainer(
         model=model,
-        optimizer=build_optimizer(model, head_of(model).parameters(), **dataclasses.asdict(config.optim)),
+        optimizer=build_optimizer(
+            model,
+            head_of(model).parameters(),
+            **dataclasses.asdict(config.optim),
+            fused=config.precision != "fp16",
+        ),
         loss=loss_of(config.loss, split, world.device),
         batches=train_loader(
             split,

@@ -12,7 +12,7 @@ from margin_bench import checkpoint
 from margin_bench.build import refuse_foreign_targets
 from margin_bench.config import EvaluateConfig, TrainConfig, typed
 from margin_bench.distributed import World, join_world, run_processes
-from margin_bench.errors import CheckpointError, StoppedError
+from margin_bench.errors import CheckpointError, DataError, StoppedError
 from margin_bench.evaluate import check_finite, predict
 from margin_bench.files import sha256
 from margin_bench.parts import evaluation_batches, load_split, model_of
@@ -28,6 +28,7 @@ def repredict(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> 
     Raises:
         CheckpointError: its weights are missing or not those of its record.
         ConfigError: its data set is not ours and the user has not said that it is to be trusted.
+        DataError: the data has other classes, or as in `load_split`.
     """
     if not config.trust:
         # The loss, which may be the user's own, is not built here.
@@ -51,6 +52,7 @@ def _predict(
     if config.root is not None:
         trained.dataset["root"] = config.root
     split = load_split(trained.dataset, config.split)
+    _check_classes(split.class_names, tuple(record["dataset"]["class_names"]), run_dir)
     model = model_of(trained.backbone, len(split.class_names), pretrained=False)
     model.load_state_dict(_weights(run_dir, config.weights, record["weights_sha256"]))
     batches = evaluation_batches(trained, split, world)
@@ -59,6 +61,16 @@ def _predict(
         raise StoppedError("the evaluation was stopped", world.max(stop.exit_code))
     check_finite(scores)
     return scores, split.targets
+
+
+def _check_classes(found: tuple[str, ...], expected: tuple[str, ...], run_dir: Path) -> None:
+    if found != expected:
+        pairs = zip(found, expected, strict=False)
+        differing = next((f"{a} in the place of {b}" for a, b in pairs if a != b), "their numbers")
+        raise DataError(
+            f"the classes of the data are not those that {run_dir} was trained on: {differing}\n"
+            "Give the data with the same classes in the same order."
+        )
 
 
 def _config_of(record: dict[str, Any]) -> TrainConfig:

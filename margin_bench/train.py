@@ -65,6 +65,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.scaler = torch.amp.GradScaler(self.world.device.type, enabled=self.precision == "fp16")
+        self.scaler.scale(torch.zeros((), device=self.world.device))  # before that it has no scale to give or to change
 
     def state(self) -> dict[str, Any]:
         return {

@@ -75,6 +75,17 @@ def test_a_run_on_a_data_set_of_the_users_own_is_scored_only_if_they_trust_it(tm
     assert "mAP@class" in capsys.readouterr().out
 
 
+def test_a_model_is_not_scored_on_data_whose_classes_have_another_order(finished_run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    record = read_record(finished_run.parent)
+    names = record["dataset"]["class_names"]
+    record["dataset"]["class_names"] = [names[1], names[0], *names[2:]]
+    write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
+    assert main(["evaluate", f"run={copy}", "recompute=true"]) == 3
+    assert f"was trained on: {names[0]} in the place of {names[1]}" in capsys.readouterr().err
+
+
 def test_saved_scores_that_are_not_those_of_the_record_are_not_shown(finished_run, tmp_path, capsys):
     copy = tmp_path / "copy"
     shutil.copytree(finished_run, copy)

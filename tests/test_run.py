@@ -277,13 +277,16 @@ def members(group: int) -> list[int]:
 
 
 def has_torch(pid: int) -> bool:
-    return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+    try:
+        return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return False
 
 
 def test_an_interrupt_before_two_processes_have_begun_shows_no_traceback(tmp_path):
     run = start(tmp_path, "devices=2")
     # The first process has imported torch; the other two have begun to.
-    wait_until(lambda: sum(has_torch(pid) for pid in members(run.pid)) == 3)
+    wait_until(lambda: sum(has_torch(pid) for pid in members(run.pid)) >= 3)
     os.killpg(run.pid, signal.SIGINT)
     _, said = run.communicate(timeout=120)
     assert run.returncode == 130

@@ -32,12 +32,19 @@ class Batches:
             yield images, (torch.rand(len(rows.indices), 5, generator=generator) < 0.3).to(torch.int8)
 
 
-def make_trainer(loss=None, lr=0.1):
+def make_trainer(loss=None, lr=0.1, precision="fp32"):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.3), nn.Flatten(), nn.Linear(144, 5))
     sampler = TrainSampler(num_samples=64, seed=0, batch_size=16, microbatch_size=8, rank=0, world_size=1)
     optimizer = build_optimizer(
-        model, model[4].parameters(), head_lr=lr, backbone_lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-4
+        model,
+        model[4].parameters(),
+        head_lr=lr,
+        backbone_lr=lr,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=1e-4,
+        fused=precision != "fp16",
     )
     return Trainer(
         model=model,
@@ -47,7 +54,7 @@ def make_trainer(loss=None, lr=0.1):
         sampler=sampler,
         layout=BatchLayout(16, 16, 8),
         world=World(),
-        precision="fp32",
+        precision=precision,
         seed=0,
         epochs=2,
         steps_per_epoch=STEPS,
@@ -120,3 +127,32 @@ def test_weights_that_are_not_finite_are_noticed():
         trainer.model[4].bias[0] = float("nan")
     with pytest.raises(RunError):
         trainer.check_finite()
+
+
+def test_half_precision_trains_as_single_does():
+    half, single = make_trainer(precision="fp16"), make_trainer()
+    half.scaler.update(2.0**8)
+    assert half.train_epoch(StopRequest(), quiet()) == single.train_epoch(StopRequest(), quiet()) == 0
+    assert half.scaler.get_scale() == 2**8
+    assert half.summary()["loss"] == pytest.approx(single.summary()["loss"], rel=1e-2)
+
+
+def test_half_precision_goes_on_with_its_scale():
+    broken = make_trainer(precision="fp16")
+    broken.scaler.update(8.0)
+    resumed = make_trainer(precision="fp16")
+    resumed.load_state(copy.deepcopy(broken.state()))
+    assert resumed.scaler.get_scale() == 8.0
+
+
+def test_a_gradient_that_overflows_in_half_precision_lowers_the_scale_and_moves_nothing():
+    trainer = make_trainer(precision="fp16")
+    before = copy.deepcopy(list(trainer.model.parameters()))
+    trainer.scaler.update(2.0**127)
+    assert trainer.train_epoch(StopsAfter(1), quiet()) == 75
+    assert trainer.scaler.get_scale() == 2.0 ** (127 - trainer.run_state.step)
+    assert all(torch.equal(*pair) for pair in zip(trainer.model.parameters(), before, strict=True))
+    trainer.scaler.update(2.0**10)
+    assert trainer.train_epoch(StopRequest(), quiet()) == 0
+    trainer.check_finite()
+    assert max(parameter.abs().max() for parameter in trainer.model.parameters()) < 10

@@ -1,15 +1,31 @@
 """A part of a split that is held out of training, to choose by without looking at the test split."""
 
-import numpy as np
+import os
 
-from margin_bench.data.split import Split
+import numpy as np
+from numpy.typing import NDArray
+
+from margin_bench.data.split import ImageFiles, Split
 
 
 def hold_out(split: Split, share: float) -> tuple[Split, Split]:
     """Both parts of a split: what remains, and the share (0 to 1) that is held out, each in the split's order.
 
-    Which samples are held out depends on their number and the share alone, so it is the same for every run.
+    All boxes of an image are in the same part. Which images are held out depends on their number and the share alone
+    (of boxes also on the images' names), so it is the same for every run.
     """
-    order = np.random.default_rng(0).permutation(len(split))
-    num_held_out = min(max(1, round(share * len(split))), len(split) - 1)
-    return split.rows(np.sort(order[num_held_out:])), split.rows(np.sort(order[:num_held_out]))
+    image_of = _image_of_each_sample(split)
+    num_images = int(image_of.max()) + 1
+    order = np.random.default_rng(0).permutation(num_images)
+    num_held_out = min(max(1, round(share * num_images)), num_images - 1)
+    is_held_out = np.isin(image_of, order[:num_held_out])
+    return split.rows(np.flatnonzero(~is_held_out)), split.rows(np.flatnonzero(is_held_out))
+
+
+def _image_of_each_sample(split: Split) -> NDArray[np.integer]:
+    """The number of each sample's image, from 0."""
+    if split.boxes is None:
+        return np.arange(len(split))
+    images = split.images
+    names = images.names if isinstance(images, ImageFiles) else [os.fspath(path) for path in images]
+    return np.unique(names, return_inverse=True)[1]

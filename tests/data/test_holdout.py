@@ -30,6 +30,17 @@ def test_each_sample_is_in_one_part_with_its_own_target_and_box(num_samples, sha
         assert part.boxes[:, 0].tolist() == own
 
 
+@given(image_of=st.lists(st.integers(0, 8), min_size=2, max_size=50), share=st.floats(0.001, 0.999))
+def test_all_boxes_of_an_image_are_in_one_part(image_of, share):
+    files = [Path(f"{number}.jpg") for number in image_of]
+    boxes = np.arange(4 * len(files), dtype=np.float32).reshape(-1, 4)
+    targets = np.ones((len(files), 1), np.int8)
+    remaining, held_out = hold_out(Split(files, targets, ("any",), boxes), share)
+    assert not set(remaining.images) & set(held_out.images)
+    assert len(remaining) + len(held_out) == len(files)
+    assert abs(len(set(held_out.images)) - share * len(set(files))) <= 1
+
+
 def test_images_in_memory_are_divided_as_well():
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1).repeat(3, axis=3)
     remaining, held_out = hold_out(Split(images, np.ones((10, 1), np.int8), ("any",)), 0.2)
