@@ -44,21 +44,24 @@ class _HingeSum(torch.autograd.Function):
         # taken to stand `margin` lower, so that a pair costs something where the negative stands above.
         centred = logits - masked.mean(logits, targets != UNLABELED, dim).unsqueeze(dim)
         heights, order = torch.where(positives(targets), centred - margin, centred).sort(dim)
+        if form == "power 2":
+            heights = heights.double()  # its slopes are small differences of large sums where few pairs cost something
         ordered = targets.gather(dim, order)
         positive, negative = positives(ordered).to(heights.dtype), negatives(ordered).to(heights.dtype)
         num_above = _sum_above(negative, dim)
         excess = positive * (_sum_above(negative * heights, dim) - num_above * heights)  # sum_n of the hinges of a p
+        excess.clamp_(min=0)
         if form == "power 2":
             below = positive.cumsum(dim) * heights - (positive * heights).cumsum(dim)  # sum_p of the hinges of an n
-            slopes = 2 * (negative * below - excess)
+            slopes = 2 * (negative * below.clamp_(min=0) - excess)
             sums = (slopes * heights).sum(dim) / 2  # by Euler's theorem on homogeneous functions
         else:
-            weights = positive / (1 + excess.clamp(min=0)) if form == "rank" else positive
+            weights = positive / (1 + excess) if form == "rank" else positive
             slopes = negative * weights.cumsum(dim) - weights * num_above
-            sums = excess.clamp(min=0).log1p().sum(dim) if form == "rank" else (slopes * heights).sum(dim)
-        ctx.save_for_backward(torch.empty_like(slopes).scatter_(dim, order, slopes))
+            sums = excess.log1p().sum(dim) if form == "rank" else (slopes * heights).sum(dim)
+        ctx.save_for_backward(torch.empty_like(logits).scatter_(dim, order, slopes.to(logits.dtype)))
         ctx.dim = dim
-        return sums
+        return sums.to(logits.dtype)
 
     @staticmethod
     @once_differentiable

@@ -1,38 +1,53 @@
 """Crammer and Singer's hinge against loops, and as the hinge of the margin."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
-from loops import loss_and_gradient, mean_over_groups, random_bucket
+from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import CrammerSingerLoss
 from margin_bench.losses.margins import margins
 from margin_bench.targets import NEGATIVE, POSITIVE
 
 
-def reference(logits, targets, way, margin):
+def reference(logits, targets, way, margin, power):
     def cost(positives, negatives):
-        return max(0, margin - min(positives) + max(negatives))
+        return max(0, margin - min(positives) + max(negatives)) ** power
 
     return mean_over_groups(cost, logits, targets, way)
 
 
+@pytest.mark.parametrize("power", [1, 2])
 @pytest.mark.parametrize("way", ["sample", "class", "joint"])
-def test_it_is_the_hinge_of_the_margin(way):
+def test_it_is_the_hinge_of_the_margin(way, power):
     logits, targets = random_bucket(seed=0)
     gaps, counts = margins(logits, targets, way)
-    expected = (1 - gaps[counts]).clamp(min=0).mean()
-    torch.testing.assert_close(CrammerSingerLoss(margin=1.0, way=way)(logits, targets), expected)
+    expected = (1 - gaps[counts]).clamp(min=0).pow(power).mean()
+    torch.testing.assert_close(CrammerSingerLoss(margin=1.0, power=power, way=way)(logits, targets), expected)
 
 
 def test_one_positive_and_one_negative_of_a_group_are_moved():
     targets = torch.tensor([[POSITIVE, POSITIVE, NEGATIVE, NEGATIVE]])
-    loss = CrammerSingerLoss(margin=1.0, way="sample")
+    loss = CrammerSingerLoss(margin=1.0, power=1, way="sample")
     _, gradient = loss_and_gradient(loss, torch.tensor([[3.0, 2.0, 1.5, 0.0]]), targets)
     assert gradient.tolist() == [[0, -1, 1, 0]]
 
 
 def test_a_margin_must_be_finite():
     with pytest.raises(ValueError, match="margin: expected a finite number, got nan"):
-        CrammerSingerLoss(margin=math.nan)
+        CrammerSingerLoss(margin=math.nan, power=1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_squared_form_agrees_with_loops(way):
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    loss = CrammerSingerLoss(margin=1.0, power=2, way=way)
+    assert loss(logits, targets).item() == pytest.approx(reference(logits, targets, way, 1.0, 2), rel=1e-12)
+    assert torch.autograd.gradcheck(partial(loss, targets=targets), logits.requires_grad_())
+
+
+def test_the_power_must_be_one_or_two():
+    with pytest.raises(ValueError, match="power: expected one of 1, 2, got 3"):
+        CrammerSingerLoss(margin=1, power=3)

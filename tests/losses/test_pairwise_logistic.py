@@ -22,10 +22,8 @@ def reference(logits, targets, way, mining, seed):
         return math.fsum(softplus(max(negatives) - p) for p in positives) / len(positives)
 
     def semi_hard(positives, negatives):
-        below = [max((n for n in negatives if n < p), default=-math.inf) for p in positives]
-        return math.fsum(softplus(n - p) for p, n in zip(positives, below, strict=True) if n > -math.inf) / len(
-            positives
-        )
+        below = [max((n for n in negatives if n < p), default=min(negatives)) for p in positives]
+        return math.fsum(softplus(n - p) for p, n in zip(positives, below, strict=True)) / len(positives)
 
     cost = {"all": all_pairs, "hardest": hardest, "semi_hard": semi_hard}[mining]
     return mean_over_groups(cost, logits, targets, way)

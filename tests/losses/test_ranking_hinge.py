@@ -28,7 +28,7 @@ def reference(logits, targets, way, margin, weighting, mining, seed):
         return math.fsum(hinge(p, max(negatives)) for p in positives) / len(positives)
 
     def semi_hard(positives, negatives):
-        below = [max((n for n in negatives if n < p), default=-math.inf) for p in positives]
+        below = [max((n for n in negatives if n < p), default=min(negatives)) for p in positives]
         return math.fsum(map(hinge, positives, below)) / len(positives)
 
     cost = {"all": all_pairs, "hardest": hardest, "semi_hard": semi_hard}[mining]

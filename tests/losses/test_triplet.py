@@ -23,7 +23,7 @@ def reference(logits, targets, way, margin, mining, seed, logit_scale):
             return math.fsum(hinge(p, n) for p in near for n in far) / (len(near) * len(far))
         if mining == "hardest":
             return math.fsum(hinge(p, min(far)) for p in near) / len(near)
-        farther = [min((n for n in far if n > p), default=math.inf) for p in near]
+        farther = [min((n for n in far if n > p), default=max(far)) for p in near]
         return math.fsum(map(hinge, near, farther)) / len(near)
 
     return mean_over_groups(cost, logits, targets, way)
