@@ -162,6 +162,7 @@ def _process(function: Callable[..., None], args: tuple[Any, ...]) -> None:
     except Exception:
         traceback.print_exc()  # which the launcher would keep to itself
         exit_code = 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher may pass one on while this process ends
     if exit_code:
         sys.exit(exit_code)
 
@@ -201,6 +202,7 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         start_method="forkserver",
+        local_addr="127.0.0.1",  # the name of this host may lead nowhere
     )
     resource_tracker.ensure_running()  # which lets signals through when it starts, so before they are held back
     with held_back():

@@ -6,7 +6,12 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-from tiny_run import train
+from hypothesis import HealthCheck, settings
+from tiny_run import LONGER, end_all, train
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any_machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,3 +29,17 @@ def finished_run(tmp_path_factory):
     assert train(runs_dir) == 0
     (path,) = runs_dir.glob("*/record.json")
     return path.parent
+
+
+@pytest.fixture(scope="session")
+def longer_run(tmp_path_factory):
+    """The folder of a longer run that nothing befell."""
+    runs_dir = tmp_path_factory.mktemp("longer")
+    assert train(runs_dir, *LONGER) == 0
+    return runs_dir
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left():
+    yield
+    end_all()

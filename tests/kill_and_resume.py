@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tiny_run import is_saving, read_result, start
 
-LONGEST_RUN = 120.0
+LONGEST_RUN = 300.0
 LONGEST_WAIT = 6.0
 
 

@@ -1,11 +1,11 @@
 """One optimiser step of a configuration is the same, however its rows are spread."""
 
 import subprocess
-import sys
 
 import one_step
 import pytest
 import torch
+from tiny_run import torchrun
 
 from margin_bench.buckets import BatchLayout
 from margin_bench.diagnostics import STATISTICS
@@ -15,8 +15,7 @@ from margin_bench.losses import TwoWayLoss
 def steps_of(num_processes, folder):
     """The weights after one step of every layout, computed by so many real processes."""
     output = folder / "steps.pt"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
-    subprocess.run([*torchrun, one_step.__file__, str(output)], check=True, timeout=120)
+    subprocess.run([*torchrun(num_processes), one_step.__file__, str(output)], check=True, timeout=300)
     return torch.load(output, weights_only=True)
 
 

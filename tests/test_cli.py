@@ -20,7 +20,7 @@ def run_cli(*arguments, check_modules="", **environment):
         [sys.executable, "-c", code, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env=os.environ | environment,
     )
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from tiny_run import torchrun
 
 # An optimiser imports what else would hold on to the group.
 LEAVE = """
@@ -24,5 +25,4 @@ assert not [name for name in threads if "gloo" in name], threads
 def test_a_process_that_has_left_its_group_has_none_of_its_threads(tmp_path):
     script = tmp_path / "leave.py"
     script.write_text(LEAVE)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run([*torchrun, str(script)], check=True, timeout=120)
+    subprocess.run([*torchrun(2), str(script)], check=True, timeout=300)

@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 from tiny_run import wait_until
 
+from margin_bench import lock
 from margin_bench.distributed import World
 from margin_bench.errors import AlreadyRunningError, CheckpointError, StoppedError
 from margin_bench.lock import run_lock, wait_until_free
@@ -22,7 +23,8 @@ def test_a_second_owner_is_refused_until_the_first_is_gone(tmp_path):
         pass
 
 
-def test_a_start_outlasts_the_moment_for_which_a_waiting_process_holds_the_lock(tmp_path):
+def test_a_start_outlasts_the_moment_for_which_a_waiting_process_holds_the_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "MOMENT_SECONDS", 60)
     held = FileLock(tmp_path / ".lock", thread_local=False)
     held.acquire()
     threading.Timer(0.1, held.release).start()

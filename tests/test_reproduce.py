@@ -6,13 +6,12 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_run import TINY, wait_until
+from tiny_run import TINY, start_command, wait_until
 
 from margin_bench.cli import main
 from margin_bench.record import read_record, write_record
@@ -41,13 +40,7 @@ def command(folder: Path, config_dir: Path, *words: str) -> list[str]:
 
 def start(folder: Path, config_dir: Path, *words: str) -> subprocess.Popen[str]:
     """The command in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "margin_bench", *command(folder, config_dir, *words)],
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start_command(*command(folder, config_dir, *words))
 
 
 def table(folder: Path) -> str:
@@ -105,7 +98,7 @@ def test_a_table_that_is_whole_runs_nothing(unbroken, config_dir, capsys):
 
 def test_two_at_once_execute_each_run_once(tmp_path, config_dir):
     processes = [start(tmp_path, config_dir) for _ in range(2)]
-    said = [process.communicate(timeout=120)[1] for process in processes]
+    said = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert "".join(said).count("epoch 2/2") == len(starts(tmp_path)) == 2
     assert "missing" not in table(tmp_path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kill_and_resume import finish, kill_and_resume
-from tiny_run import TINY, is_saving, read_record, read_result, start, train, wait_until
+from tiny_run import LONGER, TINY, is_saving, read_record, read_result, start, torchrun, train, wait_until
 
 from margin_bench.cli import main
 from margin_bench.config import configs_dir
@@ -88,30 +88,19 @@ def test_a_run_killed_at_any_moment_ends_as_the_unbroken_one(tmp_path, processes
     assert read_result(tmp_path / "broken") == read_result(tmp_path / "unbroken")
 
 
-LONGER = ["dataset.num_train=640", "epochs=6"]
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    """The folder of a longer run that nothing befell."""
-    runs_dir = tmp_path_factory.mktemp("unbroken")
-    assert train(runs_dir, *LONGER) == 0
-    return runs_dir
-
-
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
-def test_a_signal_saves_at_the_step_boundary_and_the_run_goes_on_from_there(unbroken, tmp_path, number, exit_code):
+def test_a_signal_saves_at_the_step_boundary_and_the_run_goes_on_from_there(longer_run, tmp_path, number, exit_code):
     stopped = tmp_path / "stopped"
     run = start(stopped, *LONGER)
     wait_until(lambda: is_saving(stopped) or list(stopped.glob("*/checkpoints/*.pt")))
     run.send_signal(number)
-    _, said = run.communicate(timeout=120)
+    _, said = run.communicate(timeout=300)
     assert run.returncode == exit_code
     assert "the state is saved at epoch" in said
     assert "Traceback" not in said
     assert read_record(stopped)["status"] == "stopped"
     assert train(stopped, *LONGER) == 0
-    assert read_result(stopped) == read_result(unbroken)
+    assert read_result(stopped) == read_result(longer_run)
 
 
 def test_a_run_that_goes_on_already_is_not_started_twice(tmp_path, capsys):
@@ -158,13 +147,13 @@ def test_the_process_that_ends_a_run_is_named(tmp_path, monkeypatch, ending, run
         "        if os.environ['RANK'] == '0':\n"
         "            return (logits ** 2).mean()\n"
         "        torch.distributed.destroy_process_group()\n"
-        "        time.sleep(1)\n"
+        "        time.sleep(0.2)\n"
         f"        {ending}\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     overrides = ["devices=2", "loss._target_=ending_package.Ends", *LOSS_WITHOUT_PARAMETERS]
     run = start(tmp_path / "runs", *overrides)
-    _, said = run.communicate(timeout=120)
+    _, said = run.communicate(timeout=300)
     assert run.returncode == run_exit_code
     assert f"process 1 of the run ended first, with exit code {process_exit_code}" in said
     assert "closed by peer" not in said
@@ -260,7 +249,7 @@ def test_a_signal_stops_two_processes_at_one_step(tmp_path, number, exit_code):
     run = start(tmp_path, "devices=2", "epochs=300", "evaluate_every=300")
     wait_until(lambda: list(tmp_path.glob("*/checkpoints/*.pt")))
     os.killpg(run.pid, number)
-    _, said = run.communicate(timeout=120)
+    _, said = run.communicate(timeout=300)
     assert run.returncode == exit_code
     assert "Traceback" not in said
     assert read_record(tmp_path)["status"] == "stopped"
@@ -288,7 +277,7 @@ def test_an_interrupt_before_two_processes_have_begun_shows_no_traceback(tmp_pat
     # The first process has imported torch; the other two have begun to.
     wait_until(lambda: sum(has_torch(pid) for pid in members(run.pid)) >= 3)
     os.killpg(run.pid, signal.SIGINT)
-    _, said = run.communicate(timeout=120)
+    _, said = run.communicate(timeout=300)
     assert run.returncode == 130
     assert "Traceback" not in said
 
@@ -313,7 +302,7 @@ def test_a_signal_that_asks_for_a_requeue_leaves_two_processes_to_save(tmp_path)
     run = subprocess.Popen([sys.executable, str(script), *words], start_new_session=True, stderr=subprocess.DEVNULL)
     wait_until(lambda: list(tmp_path.glob("runs/*/checkpoints/*.pt")))
     os.killpg(run.pid, signal.SIGUSR2)  # as Slurm does
-    assert run.wait(timeout=120) == 7
+    assert run.wait(timeout=300) == 7
     assert read_record(tmp_path / "runs")["status"] == "stopped"
 
 
@@ -321,15 +310,14 @@ def test_two_processes_stop_when_the_one_that_has_started_them_is_killed(tmp_pat
     run = start(tmp_path, "devices=2", "epochs=300", "evaluate_every=300")
     wait_until(lambda: list(tmp_path.glob("*/checkpoints/*.pt")))
     run.kill()
-    run.communicate(timeout=120)
+    run.communicate(timeout=300)
     wait_until(lambda: not members(run.pid))
     assert read_record(tmp_path)["status"] == "stopped"
 
 
 def test_torchrun_starts_a_run_as_well(tmp_path, capsys):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*torchrun, "-m", "margin_bench", "train", *TINY, f"runs_dir={tmp_path}", "epochs=1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    command = [*torchrun(2), "-m", "margin_bench", "train", *TINY, f"runs_dir={tmp_path}", "epochs=1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("mAP@class") == 1
     assert read_record(tmp_path)["num_processes"] == 2
@@ -373,5 +361,5 @@ def test_splits_that_do_not_fit_are_refused_before_training(tmp_path, monkeypatc
 
 def test_more_processes_than_test_samples(tmp_path):
     run = start(tmp_path, "devices=2", "dataset.num_test=1", "epochs=1")
-    _, said = run.communicate(timeout=120)
+    _, said = run.communicate(timeout=300)
     assert run.returncode == 0, said

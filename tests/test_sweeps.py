@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_run import read_record, read_result, start, train, wait_until
+from tiny_run import LONGER, read_record, read_result, start, train, wait_until
 
 from margin_bench.cli import main
 
@@ -23,7 +23,7 @@ def logs(runs_dir: Path) -> list[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """The exit code of a process, and what it has said on stderr."""
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     return process.returncode, said
 
 
@@ -73,10 +73,10 @@ def test_two_sweeps_over_one_grid_run_each_cell_once(tmp_path):
 
 
 def test_a_run_that_another_process_leaves_unfinished_is_taken_over_at_the_end(tmp_path):
-    other = start(tmp_path, "seed=0")
+    other = start(tmp_path, *LONGER, "seed=0")
     wait_until(lambda: list(tmp_path.glob("*/checkpoints/manifest.json")))
     other.send_signal(signal.SIGSTOP)  # it holds the lock, and does nothing
-    sweep = start(tmp_path, "-m", "seed=0,1")
+    sweep = start(tmp_path, "-m", *LONGER, "seed=0,1")
     assert sweep.stderr is not None
     said = iter(sweep.stderr.readline, "")
     assert any("waiting for runs that other processes work on: 1" in line for line in said)
@@ -129,8 +129,8 @@ def holds_open(pid: int, path: Path) -> bool:
     return any(opened.resolve() == path for opened in Path(f"/proc/{pid}/fd").iterdir())
 
 
-def test_a_job_that_is_preempted_is_requeued_and_ends_as_the_unbroken_run(finished_run, tmp_path):
-    sweep = start(tmp_path, *JOBS)
+def test_a_job_that_is_preempted_is_requeued_and_ends_as_the_unbroken_run(longer_run, tmp_path):
+    sweep = start(tmp_path, *JOBS, *LONGER)
     wait_until(lambda: list(tmp_path.glob("*/checkpoints/manifest.json")))
     (task,) = tasks_of(tmp_path)
     os.kill(task, signal.SIGUSR2)  # what submitit listens to
@@ -138,7 +138,7 @@ def test_a_job_that_is_preempted_is_requeued_and_ends_as_the_unbroken_run(finish
     assert exit_code == 0, said
     (log,) = logs(tmp_path)
     assert log.index("preempted; the state is saved") < log.index("going on at epoch")
-    assert read_result(tmp_path) == read_result(finished_run.parent)
+    assert read_result(tmp_path) == read_result(longer_run)
 
 
 def test_a_run_that_fails_in_a_job_is_listed_as_any_other(tmp_path):
@@ -149,7 +149,7 @@ def test_a_run_that_fails_in_a_job_is_listed_as_any_other(tmp_path):
 
 
 def test_a_run_whose_job_is_killed_is_listed_and_the_others_are_done(tmp_path):
-    sweep = start(tmp_path, *JOBS, "seed=0,1")
+    sweep = start(tmp_path, *JOBS, *LONGER, "seed=0,1")
     wait_until(lambda: list(tmp_path.glob("*-seed0-*/record.json")))
     (task,) = (pid for pid in tasks_of(tmp_path) if holds_open(pid, next(tmp_path.glob("*-seed0-*/.lock"))))
     os.kill(task, signal.SIGKILL)

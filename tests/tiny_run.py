@@ -1,6 +1,8 @@
 """A run of a few seconds on the embedded data set, in this process or in one of its own."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,9 @@ TINY = [
     "epochs=4",
     "evaluate_every=2",
 ]
+LONGER = ["dataset.num_train=640", "epochs=6"]  # for what has to happen while a run goes on
+
+_started: list[subprocess.Popen[str]] = []
 
 
 def train(runs_dir: Path, *overrides: str) -> int:
@@ -28,13 +33,38 @@ def train(runs_dir: Path, *overrides: str) -> int:
 
 def start(runs_dir: Path, *overrides: str) -> subprocess.Popen[str]:
     """`margin-bench train` in a process, and a process group, of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "margin_bench", "train", *TINY, f"runs_dir={runs_dir}", *overrides],
+    return start_command("train", *TINY, f"runs_dir={runs_dir}", *overrides)
+
+
+def start_command(*words: str) -> subprocess.Popen[str]:
+    """A command in a process, and a process group, of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "margin_bench", *words],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+    _started.append(process)
+    return process
+
+
+def torchrun(num_processes: int) -> list[str]:
+    """The words before a script, or before `-m` and a module, that is to run in so many processes."""
+    # The name of this host may lead nowhere.
+    local = ["--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={num_processes}"]
+    return [sys.executable, "-m", "torch.distributed.run", *local]
+
+
+def end_all() -> None:
+    """Kills what has been started and goes on, as after a test that failed on the way."""
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def read_record(runs_dir: Path) -> dict[str, Any]:
@@ -52,7 +82,7 @@ def read_result(runs_dir: Path) -> dict[str, Any]:
     return {name: record[name] for name in names} | {"metrics.jsonl": metrics.read_text()}
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 300.0) -> None:
     """Waits until a condition holds; fails when it takes too long."""
     ends = time.monotonic() + seconds
     while not condition():

@@ -34,8 +34,9 @@ class Server:
 
 
 @pytest.fixture(autouse=True)
-def no_wait(monkeypatch):
+def no_wait_and_no_proxy(monkeypatch):
     monkeypatch.setattr(module, "WAIT_SECONDS", 0)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
 @pytest.fixture

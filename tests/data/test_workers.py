@@ -20,7 +20,7 @@ def words(request, tmp_path):
     data = made.voc2007(tmp_path / "data", num_samples=32)
     return [
         *data.overrides,
-        "epochs=4",
+        "epochs=12",
         "batch_size=16",
         "bucket_size=16",
         "microbatch_size=8",
