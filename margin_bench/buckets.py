@@ -140,9 +140,14 @@ def _checked(value: Tensor) -> Tensor:
     """The value of a loss, which may be a user's own.
 
     Raises:
-        ConfigError: it is not one number.
+        ConfigError: it is not one number, or no gradient leads from it to the logits.
     """
     if not isinstance(value, Tensor) or value.numel() != 1:
         came = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
         raise ConfigError(f"the loss returned {came}\nExpected one number, a tensor (), for a bucket: take the mean.")
+    if not value.requires_grad:
+        raise ConfigError(
+            "the loss does not depend on the logits: no gradient leads to them\n"
+            "Expected a number computed from them by torch, without detach() and outside of torch.no_grad()."
+        )
     return value.reshape(())

@@ -18,7 +18,7 @@ def build(group: Mapping[str, Any], **more: Any) -> Any:
     arguments = {key: value for key, value in group.items() if key not in ("_target_", "name", "about")} | more
     function = _resolved(target)
     try:
-        inspect.signature(function).bind(**arguments)
+        _signature(target).bind(**arguments)
     except TypeError as error:
         raise ConfigError(f"{target}: {error}") from error
     try:
@@ -33,7 +33,14 @@ def takes(group: Mapping[str, Any], parameter: str) -> bool:
     Raises:
         ConfigError: there is no such target.
     """
-    return parameter in inspect.signature(_resolved(group["_target_"])).parameters
+    return parameter in _signature(group["_target_"]).parameters
+
+
+def _signature(target: str) -> inspect.Signature:
+    try:
+        return inspect.signature(_resolved(target))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"_target_={target} is not to be called by names: {error}") from error
 
 
 def _resolved(target: str) -> Any:
@@ -47,21 +54,25 @@ def refuse_foreign_targets(config: Mapping[str, Any], source: str) -> None:
     """Lets a configuration that was read from a file, and is data, build nothing but what is ours.
 
     Raises:
-        ConfigError: a `_target_` is not defined in `margin_bench`.
+        ConfigError: a `_target_` is no loader of a data set, and no class, of `margin_bench.data`.
     """
     for key, value in config.items():
         if isinstance(value, Mapping):
             refuse_foreign_targets(value, source)
         elif key == "_target_" and not _is_ours(str(value)):
             raise ConfigError(
-                f"{source} names _target_={value}, which is not part of margin-bench and is not run from a saved file\n"
-                "If the run is your own, say trust=true."
+                f"{source} names _target_={value}, which no data set or transform of margin-bench is,\n"
+                "and so it is not run from a saved file. If the run is your own, say trust=true."
             )
 
 
 def _is_ours(target: str) -> bool:
-    """Whether a target is a function or class of our own, not merely something that one of our modules imports."""
-    if not target.startswith("margin_bench."):
+    """Whether a target reads or transforms data and is our own, not merely something that one of our modules imports.
+
+    No other function of ours is called because a file says so: some write files, or import what they are told to.
+    """
+    if not target.startswith("margin_bench.data."):
         return False
-    module = getattr(_resolved(target), "__module__", None)
-    return isinstance(module, str) and module.split(".")[0] == "margin_bench"
+    found = _resolved(target)
+    module = getattr(found, "__module__", None) or ""
+    return module.startswith("margin_bench.data.") and (isinstance(found, type) or found.__name__ == "load")

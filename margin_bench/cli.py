@@ -84,6 +84,8 @@ def _show_losses(arguments: list[str]) -> None:
 
     if set(arguments) & {"-h", "--help"}:
         print("usage: margin-bench losses [NAME]")
+    elif options := [word for word in arguments if word.startswith("-")]:
+        raise ConfigError(f"unknown option {options[0]}\nusage: margin-bench losses [NAME]")
     elif len(arguments) > 1:
         raise ConfigError(f"margin-bench losses takes one name, got {' '.join(arguments)}")
     else:
@@ -94,7 +96,7 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
     """Checks the configuration, then hands over to Hydra, which calls the task of the command."""
     from hydra._internal.utils import get_args_parser
 
-    from margin_bench.compose import check
+    from margin_bench.compose import check, refuse_sweeps
     from margin_bench.config import register_resolvers
 
     parsed, unknown = get_args_parser().parse_known_intermixed_args(arguments)
@@ -105,6 +107,8 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
             f"--config-dir {parsed.config_dir} is no folder; give the one that holds loss/, dataset/, ..."
         )
     if not (parsed.help or parsed.hydra_help or parsed.info or parsed.shell_completion):
+        if not parsed.multirun:
+            refuse_sweeps(parsed.overrides)
         check(command, parsed.overrides, parsed.config_dir, _outer_processes())
     if parsed.multirun and not (parsed.cfg or parsed.info or parsed.help or parsed.hydra_help):
         from margin_bench.sweep import sweep

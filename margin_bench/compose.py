@@ -64,6 +64,18 @@ def check(
         raise ConfigError("\n".join(mistakes))
 
 
+def refuse_sweeps(overrides: Sequence[str]) -> None:
+    """Raises ConfigError if an override has several values: they are for a sweep."""
+    for override in overrides:
+        with suppress(HydraException):  # its syntax is wrong, which `check` says
+            (parsed,) = OverridesParser.create().parse_overrides([override])
+            if parsed.is_sweep_override():
+                raise ConfigError(
+                    f"{override}: several values make a sweep, which wants -m; a list stands in [], text with a comma "
+                    "in quotes"
+                )
+
+
 def composed(command: str, overrides: Sequence[str], config_dir: str | None = None) -> DictConfig:
     """The configuration that the overrides of one run make, unless they are wrong, with a further folder of YAML files.
 

@@ -40,6 +40,7 @@ def one_of(*names: str) -> Rule:
     return Rule(f"one of {', '.join(names)}", lambda value: value in names)
 
 
+NOT_EMPTY = Rule("the name of a folder", bool)
 SEED = at_least(0, below=2**63)
 SIZE = at_least(1, below=2**31)
 
@@ -95,7 +96,7 @@ class TrainConfig:
     precision: str = field(metadata={"rule": one_of("auto", "fp32", "bf16", "fp16")})
     workers: int | None = field(metadata={"rule": at_least(0)})
     evaluate_every: int = field(metadata={"rule": at_least(1)})
-    runs_dir: str
+    runs_dir: str = field(metadata={"rule": NOT_EMPTY})
     tracker: str = field(metadata={"rule": one_of("none", "wandb", "tensorboard")})
 
 
@@ -117,7 +118,7 @@ class EvaluateConfig:
     trust: bool
     devices: int = field(metadata={"rule": SIZE})
     workers: int | None = field(metadata={"rule": at_least(0)})
-    runs_dir: str
+    runs_dir: str = field(metadata={"rule": NOT_EMPTY})
 
 
 @dataclass
@@ -127,7 +128,7 @@ class CompareConfig:
     metric: str = field(metadata={"rule": one_of("map_class", "map_sample", "both")})
     resamples: int = field(metadata={"rule": SIZE})
     seed: int = field(metadata={"rule": SEED})
-    runs_dir: str
+    runs_dir: str = field(metadata={"rule": NOT_EMPTY})
 
 
 SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}

@@ -212,7 +212,8 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
     except ChildFailedError as failed:
         rank, failure = failed.get_first_failure()
         code = failure.exitcode if failure.exitcode in OUR_EXIT_CODES else RunError.exit_code
-        raise StoppedError(f"process {rank} of the run ended first, with exit code {failure.exitcode}", code) from None
+        how = f"with exit code {failure.exitcode}" if failure.exitcode >= 0 else f"by {failure.signal_name()}"
+        raise StoppedError(f"process {rank} of the run ended first, {how}", code) from None
     except SignalException as stopped:
         raise StoppedError(f"stopped by {stopped.sigval.name}", EXIT_CODES.get(stopped.sigval, PREEMPTED)) from None
     finally:

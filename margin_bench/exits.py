@@ -28,4 +28,5 @@ def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
 def tell(message: str) -> None:
     """Prints an error of the user, with the number of the process where there are several."""
     rank = os.environ.get("RANK")
-    print(f"margin-bench{f' [process {rank}]' if rank else ''}: {message}", file=sys.stderr)
+    # In one piece, as others may write at the same moment.
+    sys.stderr.write(f"margin-bench{f' [process {rank}]' if rank else ''}: {message}\n")

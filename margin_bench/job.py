@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -97,12 +98,18 @@ def _train(config: TrainConfig, run_dir: Path) -> None:
     record = read_record(run_dir)
     if record is not None and record["status"] == FINISHED:
         if os.environ.get("RANK", "0") == "0":
-            say("this run is finished already", sys.stderr)
+            say(f"this run is finished already{_elsewhere(record, config)}", sys.stderr)
             print_result(record, run_dir)
         return
     from margin_bench import run  # only now it is worth importing what trains
 
     run.train(config, run_dir)
+
+
+def _elsewhere(record: dict[str, Any], config: TrainConfig) -> str:
+    """Where the data of a finished run was, if not where it is said to be now: a run is not known by its images."""
+    before, now = (dataset.get("root") for dataset in (record["config"]["dataset"], config.dataset))
+    return "" if before == now else f", with the data in {before}"
 
 
 def _cause(error: MarginBenchError, run_dir: Path | None) -> str:

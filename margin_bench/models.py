@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from margin_bench.checkpoint import load_weights
 from margin_bench.data.loading import normalise
@@ -17,6 +18,9 @@ from margin_bench.errors import ConfigError, DataError, nearest
 
 IMAGENET_CLASSES = 1000
 COUNTER = "num_batches_tracked"  # of batch normalisation; older files do not have it, and it weighs nothing
+
+
+PREFIXES = ("module.", "_orig_mod.")  # of tensors that were saved from DataParallel, or from a compiled model
 
 
 class CosineHead(nn.Linear):
@@ -88,6 +92,27 @@ def head_of(model: nn.Module) -> nn.Module:
     return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
 
 
+def check_takes(model: nn.Module, images: Tensor) -> None:
+    """Expects a model to take images of this size.
+
+    Args:
+        images: float (N, 3, H, W), as from `model_inputs`.
+
+    Raises:
+        ConfigError: it fails on them.
+    """
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(images)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"{type(model).__name__} does not take images of {images.shape[2]} x {images.shape[3]} pixels: "
+            f"{str(error).splitlines()[0]}\nChange transforms.image_size or dataset, or take another backbone.name."
+        ) from error
+    model.train()
+
+
 def model_inputs(images: Tensor, device: torch.device) -> Tensor:
     """A batch from the loader as a model takes it: on the device, channels last, normalised."""
     return normalise(images.to(device, non_blocking=True, memory_format=torch.channels_last))
@@ -155,6 +180,8 @@ def _path_of(model: nn.Module, part: nn.Module) -> str:
 
 def _load_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
     """Loads everything but the head, of which the file may hold another one or none."""
+    for prefix in PREFIXES:
+        consume_prefix_in_state_dict_if_present(state, prefix)
     state = {_current_name(name): tensor for name, tensor in state.items()}
     head = f"{_path_of(model, head_of(model))}."
     wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(head)}

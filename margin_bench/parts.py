@@ -14,12 +14,12 @@ from margin_bench.build import build, takes
 from margin_bench.config import BackboneConfig, TrainConfig
 from margin_bench.data.files import check_image_files
 from margin_bench.data.holdout import hold_out
-from margin_bench.data.loading import BatchLoader, TrainSampler, num_steps, test_loader, train_loader
+from margin_bench.data.loading import BatchLoader, TrainSampler, first_image, num_steps, test_loader, train_loader
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.distributed import World
 from margin_bench.errors import DataError
 from margin_bench.hardware import usable_cores
-from margin_bench.models import build_model, head_of
+from margin_bench.models import build_model, check_takes, head_of, model_inputs
 from margin_bench.optim import build_optimizer
 from margin_bench.targets import check_targets, class_frequencies, positives
 from margin_bench.train import Trainer
@@ -129,6 +129,8 @@ def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
     """All that trains, at its start."""
     torch.manual_seed(config.seed)
     model = model_of(config.backbone, len(split.class_names), pretrained=True).to(world.device)
+    transform = build(config.transforms)
+    check_takes(model, model_inputs(first_image(split, transform), world.device))
     sampler = TrainSampler(
         num_samples=len(split),
         seed=config.seed,
@@ -149,7 +151,7 @@ def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
         loss=loss_of(config.loss, split, world.device),
         batches=train_loader(
             split,
-            build(config.transforms),
+            transform,
             sampler,
             workers=_num_workers(config.workers, split, world),
             pin_memory=world.device.type == "cuda",

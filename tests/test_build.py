@@ -28,6 +28,8 @@ def test_a_users_own_package_is_found(tmp_path, monkeypatch):
         ({"_target_": "margin_bench.losses.NoLoss"}, "cannot be imported"),
         ({"_target_": "margin_bench.losses.TwoWayLoss", "gamma": 1}, "unexpected keyword argument 'gamma'"),
         ({"_target_": "margin_bench.losses.TwoWayLoss", "way": "rows"}, "rows"),
+        ({"_target_": "math.pi"}, "is not to be called"),
+        ({"_target_": "builtins.int"}, "is not to be called"),
     ],
 )
 def test_what_cannot_be_built_is_a_mistake_of_the_configuration(group, said):
@@ -36,10 +38,21 @@ def test_what_cannot_be_built_is_a_mistake_of_the_configuration(group, said):
 
 
 def test_a_saved_configuration_builds_only_what_is_ours():
-    refuse_foreign_targets({"loss": {"_target_": "margin_bench.losses.TwoWayLoss"}, "epochs": 1}, "record")
+    for target in ("margin_bench.data.coco.load", "margin_bench.data.fast.Fast"):
+        refuse_foreign_targets({"dataset": {"_target_": target}, "epochs": 1}, "record")
 
 
-@pytest.mark.parametrize("target", ["os.system", "margin_bench.files.os.system", "margin_bench.run.torch.load"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "margin_bench.data.files.os.system",
+        "margin_bench.run.torch.load",
+        "margin_bench.data.download.download",
+        "margin_bench.losses.criterion._imported",
+        "margin_bench.cli.main",
+    ],
+)
 def test_a_saved_configuration_reaches_nothing_else_not_even_through_our_modules(target):
-    with pytest.raises(ConfigError, match=rf"{target}.*not part of margin-bench"):
+    with pytest.raises(ConfigError, match=rf"{target}, which no data set"):
         refuse_foreign_targets({"a": {"b": {"_target_": target}}}, "record")

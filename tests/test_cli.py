@@ -68,6 +68,7 @@ def test_the_module_and_the_version():
         (["train", "--nonsense"], "unknown option --nonsense"),
         (["losses", "focl"], "did you mean focal?"),
         (["losses", "focal", "loss.gamma=1"], "takes one name"),
+        (["losses", "focal", "--config-dir", "mine"], "unknown option --config-dir"),
     ],
 )
 def test_unknown_words_are_usage_errors(capsys, arguments, said):

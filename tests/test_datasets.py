@@ -117,6 +117,18 @@ def test_a_link_out_of_the_data_set_is_a_fault_and_is_not_read(tmp_path, capsys)
     assert (exit_code, report["faults"]) == (3, [f"train: {image} is a link out of the data set"])
 
 
+def test_signs_in_the_place_of_labels_are_a_fault(tmp_path, capsys):
+    for number in range(4):
+        (tmp_path / f"{number}.jpg").write_bytes(made.jpeg(number))
+    rows = ["image,cat,dog,split", "0.jpg,1,-1,train", "1.jpg,-1,1,train", "2.jpg,1,-1,test", "3.jpg,-1,1,test"]
+    (tmp_path / "signs.csv").write_text("\n".join(rows))
+    exit_code, report = check(["dataset=csv", f"dataset.file={tmp_path}/signs.csv"], capsys)
+    assert exit_code == 3
+    assert [fault.partition(",")[0] for fault in report["faults"]] == [
+        f"{split}: Targets: expected 1 (positive)" for split in ("train", "test")
+    ]
+
+
 def test_grey_and_rotated_images_are_no_faults(tmp_path, capsys):
     written = made.voc2007(tmp_path)
     buffer = io.BytesIO()

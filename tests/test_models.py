@@ -99,6 +99,14 @@ def test_weights_without_a_head_are_enough(tmp_path):
     assert torch.equal(model.conv1[0].weight, source.conv1[0].weight)
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
+def test_weights_of_a_model_that_was_wrapped_are_taken(tmp_path, prefix):
+    source = timm.create_model("test_resnet")
+    torch.save({f"{prefix}{name}": tensor for name, tensor in source.state_dict().items()}, tmp_path / "wrapped.pth")
+    model = build_model("timm", "test_resnet", 5, weights=tmp_path / "wrapped.pth")
+    assert torch.equal(model.conv1[0].weight, source.conv1[0].weight)
+
+
 def test_weights_of_another_model_are_refused(tmp_path):
     safetensors.torch.save_file(timm.create_model("test_vit").state_dict(), tmp_path / "vit.safetensors")
     with pytest.raises(DataError, match="does not fit the backbone"):

@@ -30,6 +30,15 @@ class PerSample(nn.Module):
         return logits.mean(1)
 
 
+class Detached(nn.Module):
+    def forward(self, logits, targets):
+        return logits.detach().mean()
+
+
+def one_number(logits, targets, dim):
+    return logits.mean()
+
+
 def mean_gap(logits, targets, dim, *, margin):
     """A criterion: the mean negative shall stand below the mean positive."""
     gap = masked.mean(logits, positives(targets), dim) - masked.mean(logits, negatives(targets), dim)
@@ -58,6 +67,18 @@ def test_a_whole_loss(runs_dir):
 def test_a_loss_that_is_no_single_number_is_told(runs_dir, capsys):
     assert train(runs_dir, "loss=own", "loss.name=per_sample", "loss._target_=my_losses.PerSample") == 2
     assert "the loss returned a tensor (64,)\nExpected one number" in capsys.readouterr().err
+
+
+def test_a_loss_without_a_gradient_is_told(runs_dir, capsys):
+    assert train(runs_dir, "loss=own", "loss.name=detached", "loss._target_=my_losses.Detached") == 2
+    assert "the loss does not depend on the logits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("way", "num_groups"), [("class", 80), ("sample", 64), ("joint", 1)])
+def test_a_criterion_that_gives_no_number_for_each_group_is_told(runs_dir, capsys, way, num_groups):
+    assert train(runs_dir, "loss=criterion", "loss.function=my_losses.one_number", f"loss.way={way}") == 2
+    said = capsys.readouterr().err
+    assert f"the criterion returned a tensor ()\nExpected what each of the {num_groups} groups costs" in said
 
 
 def test_a_parameter_without_its_plus_is_told(runs_dir, capsys):

@@ -65,6 +65,12 @@ def test_a_finished_run_again_is_only_shown(finished_run, capsys):
     assert "mAP@class" in capsys.readouterr().out
 
 
+def test_a_finished_run_with_data_elsewhere_is_told(finished_run, tmp_path, capsys):
+    before = read_record(finished_run.parent)["config"]["dataset"]["root"]
+    assert train(finished_run.parent, f"dataset.root={tmp_path}") == 0
+    assert f"finished already, with the data in {before}" in capsys.readouterr().err
+
+
 def test_the_number_of_workers_does_not_matter(finished_run, tmp_path):
     assert train(tmp_path, "workers=2") == 0
     assert read_result(tmp_path) == read_result(finished_run.parent)
@@ -173,6 +179,9 @@ def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys
         (["-m", "seed=0,1", "runs_dir={tmp}/file/runs"], 4, "Give a writable runs_dir=DIR"),
         (["backbone.weights={tmp}/missing.safetensors"], 3, "cannot be read"),
         (["backbone=timm", "backbone.name=test_resnett"], 2, "did you mean test_resnet"),
+        (["backbone=timm", "backbone.name=vit_tiny_patch16_224", "backbone.pretrained=false"], 2, "images of 64 x 64"),
+        (["seed=1,2"], 2, "seed=1,2: several values make a sweep, which wants -m"),
+        (["runs_dir="], 2, "runs_dir=: expected the name of a folder"),
         (["tracker=wandb", "batch_size=48"], 2, "bucket_size=64 does not divide batch_size=48"),
     ],
 )

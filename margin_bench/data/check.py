@@ -19,7 +19,7 @@ from margin_bench.data.files import leading_out
 from margin_bench.data.images import read_image
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import DataError, RunError
-from margin_bench.targets import UNLABELED, positives
+from margin_bench.targets import UNLABELED, check_targets, positives
 
 PLAIN_MODES = ("RGB", "L")  # what Pillow calls colour and grey of 8 bits; others are converted
 CHUNK_FILES = 64
@@ -61,7 +61,7 @@ def examine(splits: dict[str, Split], whole_sizes: dict[str, int], workers: int)
         workers: processes that read images; 0: this one reads them.
     """
     train = splits["train"]
-    faults = [f"{name}: {fault}" for name, split in splits.items() for fault in split.faults]
+    faults = [f"{name}: {fault}" for name, split in splits.items() for fault in (*split.faults, *_label_faults(split))]
     if train.class_names != splits["test"].class_names:
         faults.append("the splits have different classes, or the same in another order")
     digests = {}
@@ -75,6 +75,14 @@ def examine(splits: dict[str, Split], whole_sizes: dict[str, int], workers: int)
         _pairs(train),
         faults,
     )
+
+
+def _label_faults(split: Split) -> list[str]:
+    try:
+        check_targets(split.targets)
+    except DataError as error:
+        return [" ".join(str(error).splitlines())]
+    return []
 
 
 def _counts(split: Split, whole_size: int) -> dict[str, Any]:

@@ -177,6 +177,19 @@ class BatchDataset(Dataset[Batch | DataError]):
         return self.read(Path(os.fsdecode(self.images[index])), box)
 
 
+def first_image(split: Split, transform: Transform) -> Tensor:
+    """The first image of a split by itself, transformed as for the test: (1, 3, H, W).
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    batch = BatchDataset(split.rows(np.arange(1)), transform)[Rows(np.arange(1), None)]
+    if isinstance(batch, DataError):
+        raise batch
+    images: Tensor = batch[0]
+    return images
+
+
 class BatchLoader:
     """The batches of a sampler, in its order; may be iterated again and again, with the same workers, until it raises.
 

@@ -23,6 +23,7 @@ SEPARATORS = ("|", ";", ",")  # that a column of class names may have in the pla
 LABELS = {"1": POSITIVE, "0": NEGATIVE, "-1": UNLABELED, "1.0": POSITIVE, "0.0": NEGATIVE, "-1.0": UNLABELED}
 LABELS_OF_NUMBERS: dict[float, int] = {1: POSITIVE, 0: NEGATIVE, -1: UNLABELED}
 BOX_SIDES = ("left", "top", "right", "bottom")
+SHOWN = 5  # values of a column that a message names
 LEFT_OUT = ("val", "valid", "validation", "dev")  # what the split column may say besides train and test
 
 Row = Sequence[Any]
@@ -118,14 +119,19 @@ def read_annotations(files: Sequence[Path], columns: Columns, split: str) -> Ann
     classes = columns.classes or _classes(train, test, columns)
     table = train if split == "train" else test
     reader = _RowReader(table, columns, classes)
+    kinds = set()
     for number, row in table.rows():
         kind = split if columns.split is None else table.cell(row, columns.split)
+        kinds.add(str(kind))
         if kind == split:
             reader.add(number, row)
         elif kind not in ("train", "test", *LEFT_OUT) and split == "train":
             reader.fault(number, f"{columns.split} is {kind or 'empty'}; expected train or test")
     if not reader.names and not reader.faults:
-        raise DataError(f"{table.file} has no row of the {split} split.\nCheck the table, and dataset.split_column.")
+        raise DataError(
+            f"{table.file} has no row of the {split} split. Expected {split} in dataset.split_column={columns.split},\n"
+            f"found {', '.join(sorted(kinds)[:SHOWN]) or 'nothing'}."
+        )
     return reader.annotations()
 
 
@@ -161,7 +167,8 @@ class _Table:
             yield from self._read()
         except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
             raise DataError(
-                f"{self.file} cannot be read: {error}.\nExpected a table in UTF-8 with the names of its columns."
+                f"{self.file} cannot be read: {error}.\n"
+                "Expected a table in UTF-8 (from Excel: CSV UTF-8) with the names of its columns."
             ) from error
 
     def _check_header(self, columns: Columns) -> None:
@@ -244,10 +251,14 @@ class _RowReader:
         return box
 
 
-def _label(cell: Any, name: str) -> int:
-    label = LABELS.get(cell.strip()) if isinstance(cell, str) else None
+def _found_label(cell: Any) -> int | None:
     if isinstance(cell, int | float) and not isinstance(cell, bool):
-        label = LABELS_OF_NUMBERS.get(cell)
+        return LABELS_OF_NUMBERS.get(cell)
+    return LABELS.get(cell.strip()) if isinstance(cell, str) else None
+
+
+def _label(cell: Any, name: str) -> int:
+    label = _found_label(cell)
     if label is None:
         found = "empty" if cell in ("", None) else cell
         raise ValueError(f"{name} is {found}; expected 1 (positive), 0 (negative) or -1 (unlabeled)")
@@ -271,10 +282,26 @@ def _classes(train: _Table, test: _Table, columns: Columns) -> tuple[str, ...]:
                 f"{test.file} has the column {extra[0]}, {train.file} does not.\n"
                 "Give both the same classes, or say which columns are classes: dataset.classes=[...]."
             )
+        _check_label_columns(train, classes)
         return tuple(classes)
     rows = [row for _, row in train.rows() if columns.split is None or train.cell(row, columns.split) == "train"]
     _check_separator(train, (train.cell(row, columns.labels) for row in rows), columns.separator)
     return tuple(sorted({name for row in rows for name in _names(train, row, columns)}))
+
+
+def _check_label_columns(table: _Table, classes: Sequence[str]) -> None:
+    """Refuses a table with a column that would be a class, and holds no label at all."""
+    without, example = set(classes), {}
+    for _, row in table.rows():
+        example = {name: table.cell(row, name) for name in without}
+        without = {name for name, cell in example.items() if _found_label(cell) is None}
+        if not without:
+            return
+    for name in (name for name in classes if name in example and name in without):
+        raise DataError(
+            f"{table.file}: the column {name} holds no label, that is 1, 0 or -1, but {example[name] or 'nothing'}.\n"
+            "If it is no class, name those that are: dataset.classes=[...]."
+        )
 
 
 def _check_separator(table: _Table, cells: Iterable[Any], separator: str) -> None:

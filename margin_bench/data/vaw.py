@@ -61,6 +61,7 @@ def read_annotations(files: Sequence[Path], classes_file: Path) -> Annotations:
         column_of = {name: column for column, name in enumerate(class_names)}
         objects = [each for file in files for each in json.loads(file.read_bytes())]
         checked = [(each, _fault(each, column_of)) for each in objects]
+        file_of = {each["instance_id"]: f"{each['image_id']}.jpg" for each in objects}
         counts = Counter(each["instance_id"] for each in objects)
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise DataError(
@@ -75,7 +76,7 @@ def read_annotations(files: Sequence[Path], classes_file: Path) -> Annotations:
         row[[column_of[name] for name in each["negative_attributes"]]] = NEGATIVE
         row[[column_of[name] for name in each["positive_attributes"]]] = POSITIVE
     return Annotations(
-        [f"{each['image_id']}.jpg" for each in good],
+        [file_of[each["instance_id"]] for each in good],
         targets,
         class_names,
         from_corner_and_size([each["instance_bbox"] for each in good]),

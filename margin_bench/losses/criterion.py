@@ -3,10 +3,12 @@
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from margin_bench.errors import ConfigError
 from margin_bench.losses.ways import RelativeLoss
 
 
@@ -35,11 +37,30 @@ class CriterionLoss(RelativeLoss):
             inspect.signature(criterion).bind("logits", "targets", "dim", **parameters)
         except TypeError as error:
             raise ValueError(f"function={function}: {error}; expected (logits, targets, dim, **parameters).") from error
-        super().__init__(criterion, way, **parameters)
+        super().__init__(partial(_group_costs, criterion), way, **parameters)
         self.function = function
 
     def extra_repr(self) -> str:
         return f"function={self.function}, {super().extra_repr()}"
+
+
+def _group_costs(
+    criterion: Callable[..., Tensor], logits: Tensor, targets: Tensor, dim: int, **parameters: Any
+) -> Tensor:
+    """What the criterion says each group costs.
+
+    Raises:
+        ConfigError: that is not one number for each.
+    """
+    costs = criterion(logits, targets, dim, **parameters)
+    num_groups = logits.shape[1 - dim]
+    if not isinstance(costs, Tensor) or costs.shape != (num_groups,):
+        came = f"a tensor {tuple(costs.shape)}" if isinstance(costs, Tensor) else repr(costs)
+        raise ConfigError(
+            f"the criterion returned {came}\n"
+            f"Expected what each of the {num_groups} groups costs, a tensor ({num_groups},): reduce over dim={dim}."
+        )
+    return costs
 
 
 def _imported(function: str) -> Callable[..., Tensor]:

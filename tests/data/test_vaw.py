@@ -7,6 +7,8 @@ import pytest
 from margin_bench.data import vaw
 from margin_bench.errors import DataError
 
+NO_IMAGE = {"instance_id": "1", "instance_bbox": [0, 0, 5, 5], "positive_attributes": [], "negative_attributes": []}
+
 
 @pytest.fixture
 def written(tmp_path):
@@ -48,7 +50,7 @@ def test_an_object_that_stands_twice_is_a_fault(written):
     assert load(written).faults == ("instance 0 stands 2 times",)
 
 
-@pytest.mark.parametrize("content", [{}, [{"image_id": 1}], 3])
+@pytest.mark.parametrize("content", [{}, [{"image_id": 1}], [NO_IMAGE], 3])
 def test_a_file_of_another_format_is_named(written, content):
     made.write_json(written.root / "test.json", content if content != {} else {"a": 1})
     with pytest.raises(DataError, match=r"test\.json"):
