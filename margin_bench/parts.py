@@ -17,7 +17,7 @@ from margin_bench.data.holdout import hold_out
 from margin_bench.data.loading import BatchLoader, TrainSampler, first_image, num_steps, test_loader, train_loader
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.distributed import World
-from margin_bench.errors import DataError
+from margin_bench.errors import ConfigError, DataError
 from margin_bench.hardware import usable_cores
 from margin_bench.models import build_model, check_takes, head_of, model_inputs
 from margin_bench.optim import build_optimizer
@@ -104,9 +104,15 @@ def model_of(backbone: BackboneConfig, num_classes: int, pretrained: bool) -> nn
 
 
 def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss; one that asks for the class frequencies gets those of the training targets."""
+    """The loss; one that asks for the class frequencies gets those of the training targets.
+
+    Raises:
+        ConfigError: it is given others, or cannot be built.
+    """
     more = {}
     if takes(loss, "class_frequencies"):
+        if "class_frequencies" in loss:
+            raise ConfigError("loss.class_frequencies is counted on the training targets; leave it out")
         more["class_frequencies"] = torch.from_numpy(class_frequencies(split.targets))
     built: Callable[[Tensor, Tensor], Tensor] = build(loss, **more)
     return built.to(device) if isinstance(built, nn.Module) else built

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from margin_bench.data.split import Split
-from margin_bench.errors import DataError
-from margin_bench.parts import load_splits
+from margin_bench.errors import ConfigError, DataError
+from margin_bench.parts import load_splits, loss_of
 
 
 def load(split: str, images: list[Path | str], num_positives: int) -> Split:
@@ -24,6 +25,13 @@ def test_a_holdout_that_leaves_a_part_without_a_positive_is_refused(num_samples,
     images = [Path(f"{number}.jpg") for number in range(num_samples)]
     with pytest.raises(DataError, match="a part without a positive"):
         load_splits(group(images, num_positives), holdout=share)
+
+
+def test_class_frequencies_are_counted_not_given():
+    loss = {"name": "mine", "_target_": "margin_bench.losses.WeightedBCELoss", "class_frequencies": 3}
+    split = load("train", [Path("a.jpg")], 1)
+    with pytest.raises(ConfigError, match="leave it out"):
+        loss_of(loss, split, torch.device("cpu"))
 
 
 def test_images_that_are_no_paths_are_refused():
