@@ -44,21 +44,8 @@ class _HingeSum(torch.autograd.Function):
         # taken to stand `margin` lower, so that a pair costs something where the negative stands above.
         centred = logits - masked.mean(logits, targets != UNLABELED, dim).unsqueeze(dim)
         heights, order = torch.where(positives(targets), centred - margin, centred).sort(dim)
-        if form == "power 2":
-            heights = heights.double()  # its slopes are small differences of large sums where few pairs cost something
         ordered = targets.gather(dim, order)
-        positive, negative = positives(ordered).to(heights.dtype), negatives(ordered).to(heights.dtype)
-        num_above = _sum_above(negative, dim)
-        excess = positive * (_sum_above(negative * heights, dim) - num_above * heights)  # sum_n of the hinges of a p
-        excess.clamp_(min=0)
-        if form == "power 2":
-            below = positive.cumsum(dim) * heights - (positive * heights).cumsum(dim)  # sum_p of the hinges of an n
-            slopes = 2 * (negative * below.clamp_(min=0) - excess)
-            sums = (slopes * heights).sum(dim) / 2  # by Euler's theorem on homogeneous functions
-        else:
-            weights = positive / (1 + excess) if form == "rank" else positive
-            slopes = negative * weights.cumsum(dim) - weights * num_above
-            sums = excess.log1p().sum(dim) if form == "rank" else (slopes * heights).sum(dim)
+        sums, slopes = _FORMS[form](heights, positives(ordered), negatives(ordered), dim)
         ctx.save_for_backward(torch.empty_like(logits).scatter_(dim, order, slopes.to(logits.dtype)))
         ctx.dim = dim
         return sums.to(logits.dtype)
@@ -68,6 +55,39 @@ class _HingeSum(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (slopes,) = ctx.saved_tensors
         return slopes * grad.unsqueeze(ctx.dim), None, None, None, None
+
+
+# Each of these gives a sum per group and the slope of each entry, from heights in ascending order.
+
+
+def _hinges(heights: Tensor, is_positive: Tensor, is_negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    positive, negative = is_positive.to(heights.dtype), is_negative.to(heights.dtype)
+    slopes = negative * positive.cumsum(dim) - positive * _sum_above(negative, dim)
+    return (slopes * heights).sum(dim), slopes
+
+
+def _squares(heights: Tensor, is_positive: Tensor, is_negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    heights = heights.double()  # slopes are small differences of large sums where few pairs cost something
+    positive, negative = is_positive.to(heights.dtype), is_negative.to(heights.dtype)
+    below = positive.cumsum(dim) * heights - (positive * heights).cumsum(dim)  # sum_p of the hinges of an n
+    slopes = 2 * (negative * below.clamp_(min=0) - _excess(heights, positive, negative, dim))
+    return (slopes * heights).sum(dim) / 2, slopes  # by Euler's theorem on homogeneous functions
+
+
+def _ranks(heights: Tensor, is_positive: Tensor, is_negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    positive, negative = is_positive.to(heights.dtype), is_negative.to(heights.dtype)
+    excess = _excess(heights, positive, negative, dim)
+    weights = positive / (1 + excess)
+    return excess.log1p().sum(dim), negative * weights.cumsum(dim) - weights * _sum_above(negative, dim)
+
+
+_FORMS = {"power 1": _hinges, "power 2": _squares, "rank": _ranks}
+
+
+def _excess(heights: Tensor, positive: Tensor, negative: Tensor, dim: int) -> Tensor:
+    """For each positive the sum over n of the hinges; zero elsewhere."""
+    sums = _sum_above(negative * heights, dim) - _sum_above(negative, dim) * heights
+    return (positive * sums).clamp_(min=0)
 
 
 def _sum_above(values: Tensor, dim: int) -> Tensor:
