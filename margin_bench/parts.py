@@ -1,7 +1,7 @@
 """The parts that a checked configuration names: splits, model, loss, loaders, trainer."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,19 @@ def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
             )
         return parts
     test = load_split(dataset, "test")
-    if train.class_names != test.class_names:
-        pairs = zip(train.class_names, test.class_names, strict=False)
-        differing = next((f"{a} and {b}" for a, b in pairs if a != b), "their numbers")
+    if difference := class_difference(train.class_names, test.class_names):
         raise DataError(
-            f"the classes of the splits of dataset={dataset['name']} differ: {differing}\n"
+            f"the classes of the splits of dataset={dataset['name']} differ: {difference}\n"
             "Give both the same classes in the same order."
         )
     return train, test
+
+
+def class_difference(names: Sequence[str], others: Sequence[str]) -> str:
+    """The first classes that differ, in words; empty if none do."""
+    if list(names) == list(others):
+        return ""
+    return next((f"{a} and {b}" for a, b in zip(names, others, strict=False) if a != b), "their numbers")
 
 
 def model_of(backbone: BackboneConfig, num_classes: int, pretrained: bool) -> nn.Module:

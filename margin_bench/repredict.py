@@ -15,7 +15,7 @@ from margin_bench.distributed import World, join_world, run_processes
 from margin_bench.errors import CheckpointError, DataError, StoppedError
 from margin_bench.evaluate import check_finite, predict
 from margin_bench.files import sha256
-from margin_bench.parts import evaluation_batches, load_split, model_of
+from margin_bench.parts import class_difference, evaluation_batches, load_split, model_of
 from margin_bench.protocols import report
 from margin_bench.run import CHECKPOINTS, WEIGHTS
 from margin_bench.signals import StopRequest, stop_request
@@ -52,7 +52,11 @@ def _predict(
     if config.root is not None:
         trained.dataset["root"] = config.root
     split = load_split(trained.dataset, config.split)
-    _check_classes(split.class_names, tuple(record["dataset"]["class_names"]), run_dir)
+    if difference := class_difference(split.class_names, record["dataset"]["class_names"]):
+        raise DataError(
+            f"the classes of the data and those that {run_dir} was trained on differ: {difference}\n"
+            "Give the data with the same classes in the same order."
+        )
     model = model_of(trained.backbone, len(split.class_names), pretrained=False)
     model.load_state_dict(_weights(run_dir, config.weights, record["weights_sha256"]))
     batches = evaluation_batches(trained, split, world)
@@ -61,16 +65,6 @@ def _predict(
         raise StoppedError("the evaluation was stopped", world.max(stop.exit_code))
     check_finite(scores)
     return scores, split.targets
-
-
-def _check_classes(found: tuple[str, ...], expected: tuple[str, ...], run_dir: Path) -> None:
-    if found != expected:
-        pairs = zip(found, expected, strict=False)
-        differing = next((f"{a} in the place of {b}" for a, b in pairs if a != b), "their numbers")
-        raise DataError(
-            f"the classes of the data are not those that {run_dir} was trained on: {differing}\n"
-            "Give the data with the same classes in the same order."
-        )
 
 
 def _config_of(record: dict[str, Any]) -> TrainConfig:

@@ -83,7 +83,7 @@ def test_a_model_is_not_scored_on_data_whose_classes_have_another_order(finished
     record["dataset"]["class_names"] = [names[1], names[0], *names[2:]]
     write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
     assert main(["evaluate", f"run={copy}", "recompute=true"]) == 3
-    assert f"was trained on: {names[0]} in the place of {names[1]}" in capsys.readouterr().err
+    assert f"was trained on differ: {names[0]} and {names[1]}" in capsys.readouterr().err
 
 
 def test_saved_scores_that_are_not_those_of_the_record_are_not_shown(finished_run, tmp_path, capsys):

@@ -128,10 +128,8 @@ def read_annotations(files: Sequence[Path], columns: Columns, split: str) -> Ann
         elif kind not in ("train", "test", *LEFT_OUT) and split == "train":
             reader.fault(number, f"{columns.split} is {kind or 'empty'}; expected train or test")
     if not reader.names and not reader.faults:
-        raise DataError(
-            f"{table.file} has no row of the {split} split. Expected {split} in dataset.split_column={columns.split},\n"
-            f"found {', '.join(sorted(kinds)[:SHOWN]) or 'nothing'}."
-        )
+        found = f"; dataset.split_column={columns.split} holds {', '.join(sorted(kinds)[:SHOWN])}" if kinds else ""
+        raise DataError(f"{table.file} has no row of the {split} split{found}.\nExpected train and test there.")
     return reader.annotations()
 
 

@@ -181,7 +181,11 @@ def test_a_faulty_box_is_a_fault(tmp_path, box):
         ("", {}, "no column image"),
         ("image,cat,cat,split\na.jpg,1,0,train\n", {}, "has the column cat twice"),
         ("image,cat,split\na.jpg,1,test\n", {}, "has no row of the train split"),
-        ("image,cat,split\na.jpg,1,TRAIN\nb.jpg,1,TEST\n", {"split": "test"}, "split_column=split,\nfound TEST, TRAIN"),
+        (
+            "image,cat,split\na.jpg,1,TRAIN\nb.jpg,1,TEST\n",
+            {"split": "test"},
+            "test split; dataset.split_column=split holds TEST, TRAIN",
+        ),
         ("image,cat,notes,split\na.jpg,1,x,train\nb.jpg,1,y,train\n", {}, "the column notes holds no label"),
     ],
 )
