@@ -1,4 +1,4 @@
-"""Sums of hinges over all pairs of a positive and a negative of a group, by sorting, without making the pairs."""
+"""Sums of hinges over all pairs of a positive and a negative of a group, by visiting the pairs or by sorting."""
 
 from typing import Any
 
@@ -7,11 +7,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from margin_bench.losses import masked
-from margin_bench.targets import UNLABELED, negatives, positives
+from margin_bench.targets import NEGATIVE, UNLABELED, negatives, positives
+
+# Positives per group, in the mean, up to which visiting all pairs is faster than sorting on a CPU.
+FEW = 20
 
 
 def hinge_sum(logits: Tensor, targets: Tensor, dim: int, *, margin: float, power: int) -> Tensor:
-    """Sum over p and n of max(0, margin - x_p + x_n)^power, in C log C steps for a group of C.
+    """Sum over p and n of max(0, margin - x_p + x_n)^power, in |P| C or C log C steps for a group of C.
 
     Args:
         logits: float32 at least (M, C).
@@ -22,8 +25,7 @@ def hinge_sum(logits: Tensor, targets: Tensor, dim: int, *, margin: float, power
     Returns:
         a sum per group; zero for a group without a positive or a negative.
     """
-    result: Tensor = _HingeSum.apply(logits, targets, dim, margin, f"power {power}")
-    return result
+    return _sums(logits, targets, dim, margin, f"power {power}")
 
 
 def hinge_rank_sum(logits: Tensor, targets: Tensor, dim: int, *, margin: float) -> Tensor:
@@ -31,12 +33,53 @@ def hinge_rank_sum(logits: Tensor, targets: Tensor, dim: int, *, margin: float) 
 
     Arguments and result as for `hinge_sum`.
     """
-    result: Tensor = _HingeSum.apply(logits, targets, dim, margin, "rank")
+    return _sums(logits, targets, dim, margin, "rank")
+
+
+def _sums(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> Tensor:
+    # A GPU would have to be waited for to know their number.
+    has_few = logits.device.type == "cpu" and int(positives(targets).count_nonzero()) <= FEW * logits.shape[1 - dim]
+    function = _VisitedPairs if has_few else _SortedGroups
+    result: Tensor = function.apply(logits, targets, dim, margin, form)
     return result
 
 
-class _HingeSum(torch.autograd.Function):
-    """Computes the slopes along with the sums: both come from running sums over the sorted group."""
+class _VisitedPairs(torch.autograd.Function):
+    """Holds the hinges of each positive with every entry of its group, (P, K), and computes the slopes from them."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> Tensor:
+        values, labels = logits.movedim(dim, -1).contiguous(), targets.movedim(dim, -1).contiguous()
+        group, place = positives(labels).nonzero(as_tuple=True)
+        is_negative = labels.to(values.dtype).eq_(NEGATIVE)  # compared in place, a float mask of 0 and 1 remains
+        hinges = masked.keep(values, is_negative).index_select(0, group)
+        hinges.sub_((values[group, place] - margin).unsqueeze(1)).clamp_(min=0)
+        costs, slopes = _costs_and_slopes(hinges, form)
+        gradient = torch.zeros_like(values).index_add_(0, group, slopes)
+        gradient[group, place] = -slopes.sum(1)
+        ctx.save_for_backward(gradient.movedim(-1, dim))
+        ctx.dim = dim
+        return values.new_zeros(len(values)).index_add_(0, group, costs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (slopes,) = ctx.saved_tensors
+        return slopes * grad.unsqueeze(ctx.dim), None, None, None, None
+
+
+def _costs_and_slopes(hinges: Tensor, form: str) -> tuple[Tensor, Tensor]:
+    """What each row of hinges (P, K) costs, and the slope of that in each of them. Overwrites the hinges."""
+    if form == "power 2":
+        return hinges.square().sum(1), hinges.mul_(2)
+    sums = hinges.sum(1)
+    if form == "rank":
+        return sums.log1p(), hinges.sign_().div_(1 + sums.unsqueeze(1))
+    return sums, hinges.sign_()
+
+
+class _SortedGroups(torch.autograd.Function):
+    """Makes no pairs: the sums and the slopes come from running sums over the sorted group."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> Tensor:
@@ -45,7 +88,7 @@ class _HingeSum(torch.autograd.Function):
         centred = logits - masked.mean(logits, targets != UNLABELED, dim).unsqueeze(dim)
         heights, order = torch.where(positives(targets), centred - margin, centred).sort(dim)
         ordered = targets.gather(dim, order)
-        sums, slopes = _FORMS[form](heights, positives(ordered), negatives(ordered), dim)
+        sums, slopes = _SORTED_FORMS[form](heights, positives(ordered), negatives(ordered), dim)
         ctx.save_for_backward(torch.empty_like(logits).scatter_(dim, order, slopes.to(logits.dtype)))
         ctx.dim = dim
         return sums.to(logits.dtype)
@@ -81,7 +124,7 @@ def _ranks(heights: Tensor, is_positive: Tensor, is_negative: Tensor, dim: int) 
     return excess.log1p().sum(dim), negative * weights.cumsum(dim) - weights * _sum_above(negative, dim)
 
 
-_FORMS = {"power 1": _hinges, "power 2": _squares, "rank": _ranks}
+_SORTED_FORMS = {"power 1": _hinges, "power 2": _squares, "rank": _ranks}
 
 
 def _excess(heights: Tensor, positive: Tensor, negative: Tensor, dim: int) -> Tensor:

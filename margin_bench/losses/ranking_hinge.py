@@ -34,7 +34,8 @@ def ranking_hinge(
         return masked.mean(F.relu(margin + hardness), positives(targets), dim)
     if weighting == "rank":
         return hinge_rank_sum(logits, targets, dim, margin=margin) / positives(targets).sum(dim).clamp(min=1)
-    return hinge_sum(logits, targets, dim, margin=margin, power=1) / (targets != UNLABELED).sum(dim).clamp(min=1)
+    num_labelled = targets.to(logits.dtype).ne_(UNLABELED).sum(dim)  # of a float mask of 0 and 1
+    return hinge_sum(logits, targets, dim, margin=margin, power=1) / num_labelled.clamp(min=1)
 
 
 class RankingHingeLoss(RelativeLoss):

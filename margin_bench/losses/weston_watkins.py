@@ -5,7 +5,7 @@ from torch import Tensor
 from margin_bench.losses.pairs import hinge_sum
 from margin_bench.losses.parameters import check_finite, check_one_of
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import UNLABELED, positives
+from margin_bench.targets import POSITIVE, UNLABELED
 
 
 def weston_watkins(logits: Tensor, targets: Tensor, dim: int, *, margin: float, power: int) -> Tensor:
@@ -21,8 +21,11 @@ def weston_watkins(logits: Tensor, targets: Tensor, dim: int, *, margin: float, 
     Returns:
         what each group costs.
     """
-    num_terms = positives(targets).sum(dim) * (targets != UNLABELED).sum(dim)
-    return hinge_sum(logits, targets, dim, margin=margin, power=power) / num_terms.clamp(min=1)
+    # Compared in place, float masks of 0 and 1 remain.
+    num_positives = targets.to(logits.dtype).eq_(POSITIVE).sum(dim)
+    num_labelled = targets.to(logits.dtype).ne_(UNLABELED).sum(dim)
+    sums = hinge_sum(logits, targets, dim, margin=margin, power=power)
+    return sums / (num_positives * num_labelled).clamp(min=1)
 
 
 class WestonWatkinsLoss(RelativeLoss):
