@@ -18,7 +18,7 @@ def build(group: Mapping[str, Any], **more: Any) -> Any:
     arguments = {key: value for key, value in group.items() if key not in ("_target_", "name", "about")} | more
     function = _resolved(target)
     try:
-        _signature(target).bind(**arguments)
+        _signature(function, target).bind(**arguments)
     except TypeError as error:
         raise ConfigError(f"{target}: {error}") from error
     try:
@@ -33,12 +33,13 @@ def takes(group: Mapping[str, Any], parameter: str) -> bool:
     Raises:
         ConfigError: there is no such target.
     """
-    return parameter in _signature(group["_target_"]).parameters
+    target = group["_target_"]
+    return parameter in _signature(_resolved(target), target).parameters
 
 
-def _signature(target: str) -> inspect.Signature:
+def _signature(function: Any, target: str) -> inspect.Signature:
     try:
-        return inspect.signature(_resolved(target))
+        return inspect.signature(function)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"_target_={target} is not to be called by names: {error}") from error
 

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -185,21 +186,10 @@ def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_graphics_cards_are_named_if_torch_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Torch:
-        @staticmethod
-        def get_num_threads() -> int:
-            return 3
+    cuda = SimpleNamespace(device_count=lambda: 2, get_device_name=lambda index: f"card {index}")
+    fake = SimpleNamespace(get_num_threads=lambda: 3, cuda=cuda)
 
-        class cuda:  # noqa: N801
-            @staticmethod
-            def device_count() -> int:
-                return 2
-
-            @staticmethod
-            def get_device_name(index: int) -> str:
-                return f"card {index}"
-
-    monkeypatch.setitem(sys.modules, "torch", Torch)
+    monkeypatch.setitem(sys.modules, "torch", fake)
     assert environment()["hardware"]["gpus"] == ["card 0", "card 1"]
     assert environment()["hardware"]["threads"] == 3
     monkeypatch.delitem(sys.modules, "torch")

@@ -174,7 +174,7 @@ def test_a_terminal_shows_a_bar() -> None:
 
 def test_a_terminal_that_goes_away_ends_nothing() -> None:
     leader, follower = pty.openpty()
-    with open(follower, "w") as terminal:  # noqa: PTH123
+    with os.fdopen(follower, "w") as terminal:
         progress = Progress(1, 2, terminal)
         progress.step(loss=0.5, learning_rate=0.01, num_images=100)
         os.close(leader)

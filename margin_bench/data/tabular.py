@@ -295,7 +295,8 @@ def _check_label_columns(table: _Table, classes: Sequence[str]) -> None:
         without = {name for name, cell in example.items() if _found_label(cell) is None}
         if not without:
             return
-    for name in (name for name in classes if name in example and name in without):
+    if example:
+        name = next(name for name in classes if name in without)
         raise DataError(
             f"{table.file}: the column {name} holds no label, that is 1, 0 or -1, but {example[name] or 'nothing'}.\n"
             "If it is no class, name those that are: dataset.classes=[...]."

@@ -37,35 +37,40 @@ def hinge_rank_sum(logits: Tensor, targets: Tensor, dim: int, *, margin: float) 
 
 
 def _sums(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> Tensor:
-    # A GPU would have to be waited for to know their number.
-    has_few = logits.device.type == "cpu" and int(positives(targets).count_nonzero()) <= FEW * logits.shape[1 - dim]
-    function = _VisitedPairs if has_few else _SortedGroups
-    result: Tensor = function.apply(logits, targets, dim, margin, form)
+    result: Tensor = _HingeSum.apply(logits, targets, dim, margin, form)
     return result
 
 
-class _VisitedPairs(torch.autograd.Function):
-    """Holds the hinges of each positive with every entry of its group, (P, K), and computes the slopes from them."""
+class _HingeSum(torch.autograd.Function):
+    """Computes the slopes along with the sums."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> Tensor:
-        values, labels = logits.movedim(dim, -1).contiguous(), targets.movedim(dim, -1).contiguous()
-        group, place = positives(labels).nonzero(as_tuple=True)
-        is_negative = labels.to(values.dtype).eq_(NEGATIVE)  # compared in place, a float mask of 0 and 1 remains
-        hinges = masked.keep(values, is_negative).index_select(0, group)
-        hinges.sub_((values[group, place] - margin).unsqueeze(1)).clamp_(min=0)
-        costs, slopes = _costs_and_slopes(hinges, form)
-        gradient = torch.zeros_like(values).index_add_(0, group, slopes)
-        gradient[group, place] = -slopes.sum(1)
-        ctx.save_for_backward(gradient.movedim(-1, dim))
+        # A GPU would have to be waited for to know their number.
+        has_few = logits.device.type == "cpu" and int(positives(targets).count_nonzero()) <= FEW * logits.shape[1 - dim]
+        sums, slopes = (_visited if has_few else _sorted)(logits, targets, dim, margin, form)
+        ctx.save_for_backward(slopes)
         ctx.dim = dim
-        return values.new_zeros(len(values)).index_add_(0, group, costs)
+        return sums
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (slopes,) = ctx.saved_tensors
         return slopes * grad.unsqueeze(ctx.dim), None, None, None, None
+
+
+def _visited(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> tuple[Tensor, Tensor]:
+    """The sums and slopes from the hinges of each positive with every entry of its group, (P, K)."""
+    values, labels = logits.movedim(dim, -1).contiguous(), targets.movedim(dim, -1).contiguous()
+    group, place = positives(labels).nonzero(as_tuple=True)
+    is_negative = labels.to(values.dtype).eq_(NEGATIVE)  # compared in place, a float mask of 0 and 1 remains
+    hinges = masked.keep(values, is_negative).index_select(0, group)
+    hinges.sub_((values[group, place] - margin).unsqueeze(1)).clamp_(min=0)
+    costs, slopes_of_pairs = _costs_and_slopes(hinges, form)
+    slopes = torch.zeros_like(values).index_add_(0, group, slopes_of_pairs)
+    slopes[group, place] = -slopes_of_pairs.sum(1)
+    return values.new_zeros(len(values)).index_add_(0, group, costs), slopes.movedim(-1, dim)
 
 
 def _costs_and_slopes(hinges: Tensor, form: str) -> tuple[Tensor, Tensor]:
@@ -78,53 +83,41 @@ def _costs_and_slopes(hinges: Tensor, form: str) -> tuple[Tensor, Tensor]:
     return sums, hinges.sign_()
 
 
-class _SortedGroups(torch.autograd.Function):
-    """Makes no pairs: the sums and the slopes come from running sums over the sorted group."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> Tensor:
-        # Relative to the group's mean, which no difference changes, so that running sums lose no digits; a positive is
-        # taken to stand `margin` lower, so that a pair costs something where the negative stands above.
-        centred = logits - masked.mean(logits, targets != UNLABELED, dim).unsqueeze(dim)
-        heights, order = torch.where(positives(targets), centred - margin, centred).sort(dim)
-        ordered = targets.gather(dim, order)
-        sums, slopes = _SORTED_FORMS[form](heights, positives(ordered), negatives(ordered), dim)
-        ctx.save_for_backward(torch.empty_like(logits).scatter_(dim, order, slopes.to(logits.dtype)))
-        ctx.dim = dim
-        return sums.to(logits.dtype)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (slopes,) = ctx.saved_tensors
-        return slopes * grad.unsqueeze(ctx.dim), None, None, None, None
+def _sorted(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> tuple[Tensor, Tensor]:
+    """The sums and slopes from running sums over each sorted group, without making the pairs."""
+    # Relative to the group's mean, which no difference changes, so that running sums lose no digits; a positive is
+    # taken to stand `margin` lower, so that a pair costs something where the negative stands above.
+    centred = logits - masked.mean(logits, targets != UNLABELED, dim).unsqueeze(dim)
+    heights, order = torch.where(positives(targets), centred - margin, centred).sort(dim)
+    if form == "power 2":
+        heights = heights.double()  # slopes are small differences of large sums where few pairs cost something
+    ordered = targets.gather(dim, order)
+    positive, negative = positives(ordered).to(heights.dtype), negatives(ordered).to(heights.dtype)
+    sums, slopes = _RUNNING[form](heights, positive, negative, dim)
+    return sums.to(logits.dtype), torch.empty_like(logits).scatter_(dim, order, slopes.to(logits.dtype))
 
 
-# Each of these gives a sum per group and the slope of each entry, from heights in ascending order.
+# Each of these gives a sum per group and the slope of each entry, from heights in ascending order and masks of 0 and 1.
 
 
-def _hinges(heights: Tensor, is_positive: Tensor, is_negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    positive, negative = is_positive.to(heights.dtype), is_negative.to(heights.dtype)
+def _hinges(heights: Tensor, positive: Tensor, negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     slopes = negative * positive.cumsum(dim) - positive * _sum_above(negative, dim)
     return (slopes * heights).sum(dim), slopes
 
 
-def _squares(heights: Tensor, is_positive: Tensor, is_negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    heights = heights.double()  # slopes are small differences of large sums where few pairs cost something
-    positive, negative = is_positive.to(heights.dtype), is_negative.to(heights.dtype)
+def _squares(heights: Tensor, positive: Tensor, negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     below = positive.cumsum(dim) * heights - (positive * heights).cumsum(dim)  # sum_p of the hinges of an n
     slopes = 2 * (negative * below.clamp_(min=0) - _excess(heights, positive, negative, dim))
     return (slopes * heights).sum(dim) / 2, slopes  # by Euler's theorem on homogeneous functions
 
 
-def _ranks(heights: Tensor, is_positive: Tensor, is_negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    positive, negative = is_positive.to(heights.dtype), is_negative.to(heights.dtype)
+def _ranks(heights: Tensor, positive: Tensor, negative: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     excess = _excess(heights, positive, negative, dim)
     weights = positive / (1 + excess)
     return excess.log1p().sum(dim), negative * weights.cumsum(dim) - weights * _sum_above(negative, dim)
 
 
-_SORTED_FORMS = {"power 1": _hinges, "power 2": _squares, "rank": _ranks}
+_RUNNING = {"power 1": _hinges, "power 2": _squares, "rank": _ranks}
 
 
 def _excess(heights: Tensor, positive: Tensor, negative: Tensor, dim: int) -> Tensor:

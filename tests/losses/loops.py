@@ -1,5 +1,8 @@
 """Random buckets, and loops over groups in plain Python numbers that losses are held against."""
 
+from functools import partial
+
+import pytest
 import torch
 
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
@@ -41,3 +44,12 @@ def loss_and_gradient(loss, logits, targets):
     value = loss(logits, targets)
     value.backward()
     return value.detach(), logits.grad
+
+
+def assert_agrees_with_loops(loss_class, reference, way, **parameters):
+    """The value of a loss is that of `reference(logits, targets, way, **parameters)`, and its gradient the slope."""
+    loss = loss_class(**parameters, way=way)
+    for seed in range(3):
+        logits, targets = random_bucket(seed, dtype=torch.float64)
+        assert loss(logits, targets).item() == pytest.approx(reference(logits, targets, way, **parameters), rel=1e-12)
+        assert torch.autograd.gradcheck(partial(loss, targets=targets), logits.requires_grad_())

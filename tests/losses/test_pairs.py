@@ -44,12 +44,12 @@ def test_both_ways_of_summing_agree(monkeypatch, form, dim):
 def test_few_positives_are_visited_and_many_sorted(monkeypatch, num_positives):
     """Twenty for each group, in the mean."""
     called = []
-    for name in ("_VisitedPairs", "_SortedGroups"):
+    for name in ("_visited", "_sorted"):
         function = getattr(pairs, name)
-        monkeypatch.setattr(function, "apply", lambda *_, name=name: called.append(name))
+        monkeypatch.setattr(pairs, name, lambda *words, name=name, of=function: called.append(name) or of(*words))
     targets = torch.where(torch.arange(40) < num_positives, POSITIVE, NEGATIVE).expand(3, 40)
     hinge_sum(torch.zeros(3, 40), targets, 1, margin=1.0, power=1)
-    assert called == ["_VisitedPairs" if num_positives == 20 else "_SortedGroups"]
+    assert called == ["_visited" if num_positives == 20 else "_sorted"]
 
 
 def test_a_large_group_is_summed_to_the_last_digits(both_ways):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
+from loops import WAYS, assert_agrees_with_loops, loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import PairwiseLogisticLoss, pairwise_logistic
 from margin_bench.targets import NEGATIVE, POSITIVE
@@ -32,10 +32,7 @@ def reference(logits, targets, way, mining, seed):
 @pytest.mark.parametrize("mining", ["hardest", "semi_hard"])
 @pytest.mark.parametrize("way", WAYS)
 def test_mining_agrees_with_loops(way, mining):
-    for seed in range(3):
-        logits, targets = random_bucket(seed, dtype=torch.float64)
-        loss = PairwiseLogisticLoss(mining=mining, seed=0, way=way)
-        assert loss(logits, targets).item() == pytest.approx(reference(logits, targets, way, mining, 0), rel=1e-12)
+    assert_agrees_with_loops(PairwiseLogisticLoss, reference, way, mining=mining, seed=0)
 
 
 @pytest.mark.parametrize("way", WAYS)

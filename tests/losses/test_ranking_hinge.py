@@ -1,12 +1,11 @@
 """The ranking hinge against loops and against torch's, in every mining."""
 
 import math
-from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
+from loops import WAYS, assert_agrees_with_loops, loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import RankingHingeLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
@@ -68,12 +67,7 @@ def test_it_is_torchs_margin_ranking_loss_of_the_pairs():
 @pytest.mark.parametrize("more", [{"weighting": "rank"}, {"mining": "hardest"}, {"mining": "semi_hard"}])
 @pytest.mark.parametrize("way", WAYS)
 def test_every_form_agrees_with_loops(way, more):
-    parameters = ALL | more | {"margin": 2.0}
-    for seed in range(3):
-        logits, targets = random_bucket(seed, dtype=torch.float64)
-        loss = RankingHingeLoss(**parameters, way=way)
-        assert loss(logits, targets).item() == pytest.approx(reference(logits, targets, way, **parameters), rel=1e-12)
-        assert torch.autograd.gradcheck(partial(loss, targets=targets), logits.requires_grad_())
+    assert_agrees_with_loops(RankingHingeLoss, reference, way, **ALL | more | {"margin": 2.0})
 
 
 @pytest.mark.parametrize("more", [{}, {"weighting": "rank"}, {"mining": "semi_hard"}, {"mining": "random"}])
