@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from margin_bench import __version__
 from margin_bench.errors import ConfigError, MarginBenchError, nearest
-from margin_bench.exits import exit_code_of
+from margin_bench.runtime.console import exit_code_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,10 +28,10 @@ COMMANDS = {
 
 # Commands that take words of their own instead of Hydra's: the module and the function that read them.
 OWN_WORDS = {
-    "compare": ("margin_bench.compare", "run"),
-    "data": ("margin_bench.datasets", "run"),
-    "reproduce": ("margin_bench.reproduce", "reproduce"),
-    "tables": ("margin_bench.tables.command", "tables"),
+    "compare": ("margin_bench.commands.compare", "run"),
+    "data": ("margin_bench.commands.data", "run"),
+    "reproduce": ("margin_bench.commands.reproduce", "reproduce"),
+    "tables": ("margin_bench.commands.tables", "tables"),
 }
 
 HELP = f"""margin-bench {__version__}: which loss, used in which way, ranks classes and samples best?
@@ -80,7 +80,7 @@ def _dispatch(arguments: list[str]) -> None:
 
 def _show_losses(arguments: list[str]) -> None:
     """Prints the catalogue, or one loss of it. This command takes no overrides."""
-    from margin_bench.catalogue import show
+    from margin_bench.commands.losses import show
 
     if set(arguments) & {"-h", "--help"}:
         print("usage: margin-bench losses [NAME]")
@@ -96,8 +96,8 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
     """Checks the configuration, then hands over to Hydra, which calls the task of the command."""
     from hydra._internal.utils import get_args_parser
 
-    from margin_bench.compose import check, refuse_sweeps
-    from margin_bench.config import register_resolvers
+    from margin_bench.config.compose import check, refuse_sweeps
+    from margin_bench.config.schema import register_resolvers
 
     parsed, unknown = get_args_parser().parse_known_intermixed_args(arguments)
     if unknown:
@@ -111,7 +111,7 @@ def _run_hydra(command: str, arguments: list[str]) -> None:
             refuse_sweeps(parsed.overrides)
         check(command, parsed.overrides, parsed.config_dir, _outer_processes())
     if parsed.multirun and not (parsed.cfg or parsed.info or parsed.help or parsed.hydra_help):
-        from margin_bench.sweep import sweep
+        from margin_bench.launch.grid import sweep
 
         sweep(command, parsed.overrides, parsed.config_dir)
         return
@@ -130,8 +130,8 @@ def _hand_over(command: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from margin_bench.config import configs_dir
-    from margin_bench.job import TASKS
+    from margin_bench.config.schema import configs_dir
+    from margin_bench.launch.job import TASKS
 
     errors: list[MarginBenchError] = []
 
@@ -176,7 +176,7 @@ def _complete(arguments: list[str]) -> None:
 def _words_after(words: list[str]) -> list[str]:
     """What can stand after a command that takes no overrides, or takes names before them."""
     if words == ["losses"]:
-        from margin_bench.catalogue import entries
+        from margin_bench.commands.losses import entries
 
         return [entry.name for entry in entries()]
     if words[0] in ("tables", "reproduce"):
@@ -184,10 +184,10 @@ def _words_after(words: list[str]) -> list[str]:
 
         return table_names(config_dirs(None))
     if words[0] == "compare":
-        from margin_bench.config import default_runs_dir
-        from margin_bench.record import RECORD
+        from margin_bench.config.schema import default_runs_dir
+        from margin_bench.records.record import RECORD
 
         return sorted(path.parent.name for path in default_runs_dir().glob(f"*/{RECORD}"))
-    from margin_bench.datasets import ACTIONS, files
+    from margin_bench.commands.data import ACTIONS, files
 
     return list(ACTIONS if words == ["data"] else files())

@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from margin_bench.hardware import usable_cores
-from margin_bench.paired import METRICS, compare
+from margin_bench.metrics.paired import METRICS, compare
+from margin_bench.runtime.hardware import usable_cores
 from margin_bench.targets import NEGATIVE, POSITIVE
 
 LABELS_PER_SAMPLE = 2.9

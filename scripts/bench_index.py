@@ -26,8 +26,8 @@ from margin_bench.data.annotations import cache_dir
 from margin_bench.data.loading import TrainSampler, train_loader
 from margin_bench.data.split import Split
 from margin_bench.data.transforms import Paper
-from margin_bench.evaluate import score
 from margin_bench.losses import TwoWayLoss
+from margin_bench.training.predict import score
 
 COCO_IMAGES, COCO_OBJECTS, COCO_CLASSES = 82_783, 604_907, 80  # of train2014
 VAW_OBJECTS = {"train_part1.json": 108_000, "train_part2.json": 108_790, "val.json": 12_286, "test.json": 31_819}

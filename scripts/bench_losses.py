@@ -22,9 +22,9 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torchvision.ops import sigmoid_focal_loss
 
-from margin_bench.build import build, takes
-from margin_bench.catalogue import entries
-from margin_bench.config import configs_dir, register_resolvers
+from margin_bench.commands.losses import entries
+from margin_bench.config.build import build, takes
+from margin_bench.config.schema import configs_dir, register_resolvers
 from margin_bench.targets import NEGATIVE, POSITIVE, class_frequencies
 
 SHAPES = ((128, 80), (512, 620), (512, 9605))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
 
-from margin_bench.metrics import map_class, map_sample
+from margin_bench.metrics.average_precision import map_class, map_sample
 from margin_bench.targets import NEGATIVE, POSITIVE
 
 SHAPES = ((4952, 20), (40137, 80), (31819, 620))

@@ -17,16 +17,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from margin_bench.buckets import BatchLayout
 from margin_bench.data.loading import TrainSampler
-from margin_bench.distributed import World, join_world
 from margin_bench.losses import TwoWayLoss
-from margin_bench.models import build_model, head_of, model_inputs
-from margin_bench.optim import build_optimizer
-from margin_bench.precision import autocast, resolve_precision
-from margin_bench.signals import StopRequest
-from margin_bench.tracking import Progress
-from margin_bench.train import RunState, Trainer
+from margin_bench.runtime.precision import autocast, resolve_precision
+from margin_bench.runtime.signals import StopRequest
+from margin_bench.runtime.world import World, join_world
+from margin_bench.training.buckets import BatchLayout
+from margin_bench.training.models import build_model, head_of, model_inputs
+from margin_bench.training.optim import build_optimizer
+from margin_bench.training.progress import Progress
+from margin_bench.training.trainer import RunState, Trainer
 
 NUM_CLASSES = 80
 

@@ -14,12 +14,11 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from synthetic_runs import identities, write_run
-
-from margin_bench.tables.narrow import narrowed
+from margin_bench.tables.overrides import narrowed
 from margin_bench.tables.spec import read_table
+from tests.helpers.synthetic_runs import identities, write_run
 
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table7", "ways")
 

@@ -7,7 +7,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tiny_run import LONGER, end_all, train
+
+from tests.helpers.tiny_run import LONGER, end_all, train
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import CheckpointError, DataError
-from margin_bench.files import sha256, write_atomic
+from margin_bench.runtime.files import sha256, write_atomic
 from margin_bench.targets import positives
 
 DIGEST_BYTES = hashlib.sha256().digest_size  # before the content of an index

@@ -12,10 +12,10 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from margin_bench.data.annotations import Annotations, indexed, to_split
-from margin_bench.data.files import require
+from margin_bench.data.image_files import require
 from margin_bench.data.split import Split
 from margin_bench.errors import DataError
-from margin_bench.garbage import without_collection
+from margin_bench.runtime.gc_pause import without_collection
 from margin_bench.targets import NEGATIVE, POSITIVE
 
 FOLDER_OF_SPLIT = {"train": "train", "test": "val"}  # the labels of COCO's own test images are not public

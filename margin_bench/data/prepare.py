@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from margin_bench.data.archives import is_archive, unpack
 from margin_bench.data.download import check_content, download
-from margin_bench.files import write_atomic
+from margin_bench.runtime.files import write_atomic
 
 DOWNLOADS = ".downloads"  # in the data set's folder: what has come so far, and a mark for each file that is done
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from margin_bench.data.check import Report
+from margin_bench.data.faults import Report
 
 NUM_CLASSES_SHOWN = 10  # of the most and of the least frequent
 

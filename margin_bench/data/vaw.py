@@ -13,7 +13,7 @@ import numpy as np
 
 from margin_bench.data.annotations import Annotations, indexed, to_split
 from margin_bench.data.boxes import box_fault, from_corner_and_size
-from margin_bench.data.files import require
+from margin_bench.data.image_files import require
 from margin_bench.data.split import Split
 from margin_bench.errors import DataError
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from margin_bench.data.annotations import Annotations, indexed, to_split
-from margin_bench.data.files import require
+from margin_bench.data.image_files import require
 from margin_bench.data.split import Split
 from margin_bench.targets import NEGATIVE, POSITIVE
 

@@ -8,20 +8,20 @@ Plain values are put into what was composed. Whatever is not so simple Hydra com
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from margin_bench.compose import COMPOSITION_ERRORS
-from margin_bench.config import TrainConfig, configs_dir, register_resolvers, search_path, typed, with_floats
+from margin_bench.config.compose import COMPOSITION_ERRORS
+from margin_bench.config.identity import copied, decides, id_of, identity
+from margin_bench.config.schema import TrainConfig, configs_dir, register_resolvers, search_path, typed, with_floats
+from margin_bench.config.words import key_of, parsed
+from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
-from margin_bench.identity import copied, decides, id_of, identity
-from margin_bench.tables.narrow import key_of
+from margin_bench.records.traits import leaves_of
 from margin_bench.tables.spec import config_dirs, find
-from margin_bench.tables.words import parsed
-from margin_bench.yaml_files import read_yaml
 
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 ELSEWHERE = re.compile(r"override /(?!loss)|/\w+@_global_\.(?!loss)")  # what a defaults list puts into other sections
@@ -213,15 +213,6 @@ def _texts(content: Content) -> frozenset[str]:
             raise ConfigError(f"{key}: {value}: a table cannot tell runs apart that have the seed within a text")
         found.add(key)
     return frozenset(found)
-
-
-def leaves_of(content: Content, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The dotted key and the value of every entry that is not itself a mapping."""
-    for key, value in content.items():
-        if isinstance(value, dict) and value:
-            yield from leaves_of(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _is_plain(content: Content, word: str) -> bool:

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from margin_bench.config.words import key_of
 from margin_bench.errors import ConfigError
+from margin_bench.records.record import Record
+from margin_bench.records.traits import traits_of
 from margin_bench.tables.identities import Identities, Identity
-from margin_bench.tables.names import NAMED, can_have_names, known_names
-from margin_bench.tables.narrow import key_of, narrowed
-from margin_bench.tables.near import near
-from margin_bench.tables.records import Record, Records, traits_of
+from margin_bench.tables.near_misses import near
+from margin_bench.tables.overrides import narrowed
+from margin_bench.tables.prefilter import NAMED, can_have_names, known_names
 from margin_bench.tables.same_data import ON_OTHER_DATA, most_common, on_other_data
 from margin_bench.tables.search import SEED, Trial, best, search
 from margin_bench.tables.spec import SCORES, Block, Entry, Table
+from margin_bench.tables.usable_records import Records
 
 # What the paper did and the configuration leaves to a user, so that its numbers stand beside runs with it and without.
 PAPERS_OWN = ("transforms=paper", "data.quirks.fixed_buckets=true")

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from margin_bench.config import PAPER
-from margin_bench.counted import counted
+from margin_bench.config.schema import PAPER
+from margin_bench.config.words import key_of
+from margin_bench.records.record import Record
+from margin_bench.runtime.console import counted
 from margin_bench.tables.measure import Cell, Measured
-from margin_bench.tables.narrow import key_of
-from margin_bench.tables.records import Record
 from margin_bench.tables.search import HOLDOUT, SEED, best
 
 

@@ -4,8 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from margin_bench.records.record import Record
 from margin_bench.tables.identities import Identity
-from margin_bench.tables.records import Record
 
 ON_OTHER_DATA = "is on other data: its fingerprint differs"
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from margin_bench.config.words import key_of
 from margin_bench.errors import ConfigError
-from margin_bench.record import DIVERGED
+from margin_bench.records.record import DIVERGED, Record
 from margin_bench.tables.identities import Identities, Identity
-from margin_bench.tables.narrow import key_of
-from margin_bench.tables.records import Record, Records
 from margin_bench.tables.same_data import ON_OTHER_DATA, on_other_data
 from margin_bench.tables.spec import SCORES
+from margin_bench.tables.usable_records import Records
 
 HOLDOUT = 0.2  # share of the training split that is held out and scored
 SEED = 0

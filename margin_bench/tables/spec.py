@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from margin_bench.config import configs_dir, is_for_hydra
+from margin_bench.config.identity import decides
+from margin_bench.config.schema import configs_dir, is_for_hydra
+from margin_bench.config.words import parsed
+from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError, nearest
-from margin_bench.identity import decides
-from margin_bench.tables.words import parsed
-from margin_bench.yaml_files import read_yaml
 
 SCORES = ("map_class", "map_sample")
 FACTS = ("num_classes", "num_train", "num_test", "labels_per_sample")

@@ -10,9 +10,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from pycocotools.coco import COCO
 
-from margin_bench.build import build
+from margin_bench.config.build import build
 from margin_bench.data import coco
-from margin_bench.data.files import check_image_files
+from margin_bench.data.image_files import check_image_files
 from margin_bench.data.split import Split
 from margin_bench.errors import DataError
 from margin_bench.targets import NEGATIVE, POSITIVE

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import made
 import pytest
 
 from margin_bench.cli import main
@@ -15,6 +14,7 @@ from margin_bench.data import download as module
 from margin_bench.data.download import download
 from margin_bench.data.prepare import fetch
 from margin_bench.errors import DataError
+from tests.helpers import made
 
 CONTENT = bytes(range(256)) * 400
 MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"

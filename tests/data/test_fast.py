@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-import made
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from margin_bench.build import build
+from margin_bench.config.build import build
 from margin_bench.data import fast, transforms
 from margin_bench.data.fast import Fast
 from margin_bench.data.images import read_image
 from margin_bench.data.loading import normalise
 from margin_bench.data.transforms import Paper
 from margin_bench.errors import ConfigError, DataError
+from tests.helpers import made
 
 SIZES = [(640, 480), (200, 301), (64, 64), (33, 20)]
 SUBSAMPLING = {"4:4:4": 0, "4:2:0": 2}

@@ -1,12 +1,12 @@
 """A user's own annotations in COCO's format."""
 
-import made
 import numpy as np
 import pytest
 
 from margin_bench.cli import main
 from margin_bench.data import folder_json
 from margin_bench.errors import DataError
+from tests.helpers import made
 
 
 @pytest.fixture

@@ -2,17 +2,17 @@
 
 import dataclasses
 
-import made
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
-from tiny_run import read_record
 
-from margin_bench.build import build
 from margin_bench.cli import main
-from margin_bench.config import configs_dir, register_resolvers
+from margin_bench.config.build import build
+from margin_bench.config.schema import configs_dir, register_resolvers
 from margin_bench.data.split import ImageFiles
-from margin_bench.parts import load_splits
+from margin_bench.runs.parts import load_splits
+from tests.helpers import made
+from tests.helpers.tiny_run import read_record
 
 formats = pytest.mark.parametrize("name", list(made.FORMATS))
 

@@ -3,16 +3,16 @@
 import json
 import sys
 
-import made
 import numpy as np
 import pyarrow
 import pytest
 from pyarrow import parquet
-from tiny_run import read_record
 
 from margin_bench.cli import main
 from margin_bench.data import tabular
 from margin_bench.errors import DataError
+from tests.helpers import made
+from tests.helpers.tiny_run import read_record
 
 OPTIONS = {
     "test_file": None,

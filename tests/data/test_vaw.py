@@ -1,11 +1,11 @@
 """VAW's traps and faults."""
 
-import made
 import numpy as np
 import pytest
 
 from margin_bench.data import vaw
 from margin_bench.errors import DataError
+from tests.helpers import made
 
 NO_IMAGE = {"instance_id": "1", "instance_bbox": [0, 0, 5, 5], "positive_attributes": [], "negative_attributes": []}
 

@@ -1,10 +1,10 @@
 """VISPR's traps and faults."""
 
-import made
 import numpy as np
 import pytest
 
 from margin_bench.data import vispr
+from tests.helpers import made
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """PASCAL VOC's traps and faults."""
 
-import made
 import numpy as np
 import pytest
 
 from margin_bench.data import voc
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+from tests.helpers import made
 
 
 def load(root, split="train", difficult="unlabeled"):

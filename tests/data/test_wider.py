@@ -2,12 +2,12 @@
 
 import shutil
 
-import made
 import numpy as np
 import pytest
 
 from margin_bench.data import wider
 from margin_bench.errors import DataError
+from tests.helpers import made
 
 
 @pytest.fixture

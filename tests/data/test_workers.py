@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-import made
 import pytest
-from tiny_run import read_record, read_result
 
 from margin_bench.cli import main
+from tests.helpers import made
+from tests.helpers.tiny_run import read_record, read_result
 
 
 @pytest.fixture(params=["paper", "fast"])

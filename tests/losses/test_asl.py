@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from entries import assert_same, labelled_bucket, mean_over_entries, sigmoid, softplus
-from loops import loss_and_gradient, random_bucket
 from timm.loss import AsymmetricLossMultiLabel
 
 from margin_bench.losses import AsymmetricLoss, FocalLoss
 from margin_bench.targets import NEGATIVE
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, sigmoid, softplus
+from tests.helpers.loops import loss_and_gradient, random_bucket
 
 PAPER = {"positive_gamma": 0.0, "negative_gamma": 4.0, "clip": 0.05, "scale": 1.0}
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from entries import assert_same, labelled_bucket, mean_over_entries, right, softplus
-from loops import random_bucket
 
 from margin_bench.losses import BCELoss
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right, softplus
+from tests.helpers.loops import random_bucket
 
 
 def reference(logits, targets, way=None):

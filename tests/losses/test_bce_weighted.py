@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from entries import assert_same, labelled_bucket, mean_over_entries, right, softplus
-from loops import random_bucket
 
 from margin_bench.losses import BCELoss, WeightedBCELoss
 from margin_bench.losses.bce_weighted import weights_of_classes
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right, softplus
+from tests.helpers.loops import random_bucket
 
 FREQUENCIES = torch.tensor([[1, 2, 3, 10, 50, 0], [99, 8, 3, 90, 50, 20]])
 

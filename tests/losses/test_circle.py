@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import CircleLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 PARAMETERS = {"gamma": 8.0, "margin": 0.25, "logit_scale": 4.0}
 

@@ -6,15 +6,15 @@ from functools import lru_cache
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from loops import WAYS, loss_and_gradient, random_bucket
 from omegaconf import OmegaConf
 from torch import nn
 
-from margin_bench.buckets import BatchLayout, backward_batch
-from margin_bench.build import build, takes
-from margin_bench.config import configs_dir, register_resolvers
-from margin_bench.distributed import World
+from margin_bench.config.build import build, takes
+from margin_bench.config.schema import configs_dir, register_resolvers
+from margin_bench.runtime.world import World
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+from margin_bench.training.buckets import BatchLayout, backward_batch
+from tests.helpers.loops import WAYS, loss_and_gradient, random_bucket
 
 # Frames for losses of the user's own, which hold no loss themselves.
 FRAMES = {"criterion", "own"}
@@ -64,7 +64,7 @@ def test_the_catalogue_can_tell_about_it(name):
 
 @every_case
 def test_it_agrees_with_its_loops(name, way):
-    reference = importlib.import_module(f"test_{name}").reference
+    reference = importlib.import_module(f"tests.losses.test_{name}").reference
     for seed in range(3):
         logits, targets = random_bucket(seed, dtype=torch.float64)
         expected = reference(logits, targets, way, **parameters(name))

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import loss_and_gradient, mean_over_groups
 
 from margin_bench.losses import ContrastiveLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.loops import loss_and_gradient, mean_over_groups
 
 
 def reference(logits, targets, way, margin, logit_scale):

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import mean_over_groups, random_bucket
 
 from margin_bench.losses import CosFaceLoss, InfoNCELoss
+from tests.helpers.loops import mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, margin, logit_scale):

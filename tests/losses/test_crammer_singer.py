@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from loops import WAYS, assert_agrees_with_loops, loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import CrammerSingerLoss
 from margin_bench.losses.margins import margins
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.loops import WAYS, assert_agrees_with_loops, loss_and_gradient, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, margin, power):

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from loops import random_bucket
 
 from margin_bench.losses import CriterionLoss, MultiSimilarityLoss
 from margin_bench.losses.multi_similarity import multi_similarity
+from tests.helpers.loops import random_bucket
 
 TEMPERATURES = {"positive_temperature": 2.0, "negative_temperature": 0.5}
 

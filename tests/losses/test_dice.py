@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from entries import sigmoid
-from loops import WAYS, mean_over_groups, random_bucket
 
 from margin_bench.losses import DiceLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.entries import sigmoid
+from tests.helpers.loops import WAYS, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, *, smoothing):

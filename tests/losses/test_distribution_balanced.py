@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from entries import assert_same, labelled_bucket, mean_over_entries, sigmoid, softplus
-from loops import loss_and_gradient, random_bucket
 from timm.loss import DistributionBalancedLoss as TimmLoss
 
 from margin_bench.losses import DistributionBalancedLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, sigmoid, softplus
+from tests.helpers.loops import loss_and_gradient, random_bucket
 
 FREQUENCIES = torch.tensor([[1, 2, 3, 10, 50, 80], [99, 98, 97, 90, 50, 20]])
 AUTHORS = {

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from entries import assert_same, labelled_bucket, mean_over_entries, right, sigmoid, softplus
-from loops import loss_and_gradient, random_bucket
 from torchvision.ops import sigmoid_focal_loss
 
 from margin_bench.losses import BCELoss, FocalLoss
 from margin_bench.targets import NEGATIVE
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right, sigmoid, softplus
+from tests.helpers.loops import loss_and_gradient, random_bucket
 
 
 def reference(logits, targets, way=None, *, gamma, alpha, scale):

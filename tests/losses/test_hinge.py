@@ -3,11 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from entries import assert_same, labelled_bucket, mean_over_entries, right
-from loops import loss_and_gradient, random_bucket
 
 from margin_bench.losses import HingeLoss
 from margin_bench.targets import POSITIVE
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right
+from tests.helpers.loops import loss_and_gradient, random_bucket
 
 
 def reference(logits, targets, way=None, *, margin):

@@ -3,10 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from entries import assert_same, labelled_bucket, mean_over_entries, sigmoid
-from loops import random_bucket
 
 from margin_bench.losses import BrierLoss, HuberLoss
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, sigmoid
+from tests.helpers.loops import random_bucket
 
 
 def reference(logits, targets, way=None, *, delta):

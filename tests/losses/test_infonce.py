@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import WAYS, mean_over_groups, random_bucket
 
 from margin_bench.losses import InfoNCELoss, RankingHingeLoss, TwoWayLoss
 from margin_bench.targets import POSITIVE
+from tests.helpers.loops import WAYS, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, temperature):

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import MultiSimilarityLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, positive_temperature, negative_temperature):

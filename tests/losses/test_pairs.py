@@ -5,11 +5,11 @@ from functools import partial
 
 import pytest
 import torch
-from loops import random_bucket
 
 from margin_bench.losses import pairs
 from margin_bench.losses.pairs import hinge_rank_sum, hinge_sum
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.loops import random_bucket
 
 FORMS = {
     "power 1": partial(hinge_sum, margin=1.0, power=1),

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from entries import assert_same
-from loops import random_bucket
 
 from margin_bench.losses import BCELoss, SquaredHingeLoss
 from margin_bench.losses.pointwise import PointwiseLoss, mean_over_labelled, wrong_side
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+from tests.helpers.entries import assert_same
+from tests.helpers.loops import random_bucket
 
 
 def test_the_mean_is_over_the_labelled_entries():

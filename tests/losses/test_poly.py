@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from entries import assert_same, labelled_bucket, mean_over_entries, right, sigmoid, softplus
-from loops import random_bucket
 from timm.loss import PolyBinaryCrossEntropy
 
 from margin_bench.losses import BCELoss, PolyLoss
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right, sigmoid, softplus
+from tests.helpers.loops import random_bucket
 
 
 def reference(logits, targets, way=None, *, epsilon):

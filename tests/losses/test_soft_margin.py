@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from entries import assert_same, labelled_bucket, mean_over_entries
-from loops import random_bucket
 
 from margin_bench.losses import BCELoss, SoftMarginLoss
+from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries
+from tests.helpers.loops import random_bucket
 
 
 def reference(logits, targets, way=None):

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from entries import mean_over_entries, right
-from loops import loss_and_gradient, random_bucket
 
 from margin_bench.losses import HingeLoss, SquaredHingeLoss
 from margin_bench.targets import NEGATIVE
+from tests.helpers.entries import mean_over_entries, right
+from tests.helpers.loops import loss_and_gradient, random_bucket
 
 
 def reference(logits, targets, way=None, *, margin):

@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import CrammerSingerLoss, StructuredHingeLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.loops import loss_and_gradient, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, margin):

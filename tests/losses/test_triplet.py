@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import WAYS, assert_agrees_with_loops, mean_over_groups
 from torch import nn
 
 from margin_bench.losses import TripletLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.loops import WAYS, assert_agrees_with_loops, mean_over_groups
 
 
 def reference(logits, targets, way, margin, mining, seed, logit_scale):

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 from timm.loss import TwoWayLoss as TimmTwoWay
 
 from margin_bench.losses import TwoWayLoss
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+from tests.helpers.loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 TEMPERATURES = [0, 0.25, 1, 4]
 

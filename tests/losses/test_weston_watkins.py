@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import WAYS, assert_agrees_with_loops, loss_and_gradient, mean_over_groups, random_bucket
 
 from margin_bench.losses import WestonWatkinsLoss
+from tests.helpers.loops import WAYS, assert_agrees_with_loops, loss_and_gradient, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, margin, power):

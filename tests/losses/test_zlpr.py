@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 from timm.loss import ZlprLoss as TimmZlpr
 
 from margin_bench.losses import MultiSimilarityLoss, ZLPRLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way):

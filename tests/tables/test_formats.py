@@ -5,11 +5,11 @@ import shutil
 import subprocess
 
 import pytest
-from golden_tables import GOLDEN, SUFFIXES, rendered, write_inputs
 
 from margin_bench.tables.formats import latex
 from margin_bench.tables.notes import Note
 from margin_bench.tables.sheet import Figure, Grid, Sheet
+from tests.helpers.golden_tables import GOLDEN, SUFFIXES, rendered, write_inputs
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def inputs(tmp_path_factory):
 
 @pytest.mark.parametrize("name", SUFFIXES)
 def test_a_table_looks_as_it_is_kept(name, inputs):
-    """`python tests/golden_tables.py` writes the kept files anew."""
+    """`python -m tests.helpers.golden_tables` writes the kept files anew."""
     assert rendered(inputs, name) == (GOLDEN / f"table{SUFFIXES[name]}").read_text()
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 from hydra import compose, initialize_config_dir
-from synthetic_runs import identities
 
-from margin_bench.config import configs_dir, register_resolvers, search_path, typed
+from margin_bench.config.identity import run_id
+from margin_bench.config.schema import configs_dir, register_resolvers, search_path, typed
 from margin_bench.errors import ConfigError
-from margin_bench.identity import run_id
 from margin_bench.tables.identities import Identities
+from tests.helpers.synthetic_runs import identities
 
 CELLS = [
     "dataset=digits",

@@ -1,13 +1,13 @@
 """Records in the cells of tables."""
 
 import pytest
-from synthetic_runs import identities, write_run
 
 from margin_bench.errors import ConfigError
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Request, measure
-from margin_bench.tables.records import load_records
 from margin_bench.tables.spec import config_dirs, read_table
+from margin_bench.tables.usable_records import load_records
+from tests.helpers.synthetic_runs import identities, write_run
 
 DIGITS = "dataset=digits loss=twoway"
 

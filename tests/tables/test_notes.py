@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from synthetic_runs import identities, write_run
-
 from margin_bench.tables.measure import Request, measure
 from margin_bench.tables.notes import Note, notes
-from margin_bench.tables.records import load_records
 from margin_bench.tables.spec import read_table
+from margin_bench.tables.usable_records import load_records
+from tests.helpers.synthetic_runs import identities, write_run
 
 DIGITS = ("dataset=digits", "epochs=2")
 

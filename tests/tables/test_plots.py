@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from synthetic_runs import identities, write_run
 
 from margin_bench.cli import main
 from margin_bench.tables.labels import place_labels
 from margin_bench.tables.measure import Request, measure
-from margin_bench.tables.narrow import narrowed
+from margin_bench.tables.overrides import narrowed
 from margin_bench.tables.plots import plots
-from margin_bench.tables.records import load_records
 from margin_bench.tables.spec import read_table
+from margin_bench.tables.usable_records import load_records
+from tests.helpers.synthetic_runs import identities, write_run
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from margin_bench.config import configs_dir
+from margin_bench.config.schema import configs_dir
 from margin_bench.errors import ConfigError
 from margin_bench.tables.spec import config_dirs, read_table, read_yaml, table_names
 

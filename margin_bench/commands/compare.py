@@ -1,0 +1,242 @@
+"""Finished runs beside one another, on the same samples: `margin-bench compare`. Imports no torch."""
+
+import argparse
+import itertools
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from margin_bench.config.compose import composed
+from margin_bench.config.schema import CompareConfig, typed
+from margin_bench.errors import CheckpointError, ConfigError
+from margin_bench.metrics.paired import METRICS, PERCENTILES, Comparison, Difference, ScoredRun, compare
+from margin_bench.records.record import RECORD, find_run, read_finished
+from margin_bench.records.scores import SavedScores, load_scores
+from margin_bench.records.traits import traits_of
+from margin_bench.runtime.console import counted, say
+
+TITLES = {"map_class": ("mAP@class", "classes"), "map_sample": ("mAP@sample", "samples")}
+OVERRIDE = re.compile(r"[\w.+~]+=")  # `=` may stand in a path as well, but behind a separator
+SHOWN = 3  # classes named as those that gain or lose most
+HELP = """usage: margin-bench compare FIRST OTHER [OTHER ...] [key=value ...] [--json]
+
+Compares every OTHER with FIRST, on the same resamples of the test samples. Each is a run, by its directory or its id in
+runs_dir, or a group of runs that differ in their seeds alone: several joined by commas, or a pattern in quotes.
+
+  margin-bench compare digits-test_resnet-twoway-both-seed0-1a2b3c4d5e digits-test_resnet-asl-seed0-5e4d3c2b1a
+  margin-bench compare 'digits-*-twoway-both-seed*' 'digits-*-twoway-class-seed*' metric=map_class
+
+metric=map_class|map_sample|both, resamples=N, seed=N (of the resamples), runs_dir=DIR; --json for all the numbers.
+"""
+
+
+@dataclass(frozen=True)
+class SeedGroup:
+    """Finished runs that differ in their seeds alone, by seed.
+
+    Attributes:
+        name: what the user gave for it.
+    """
+
+    name: str
+    records: list[dict[str, Any]]
+    saved: list[SavedScores]
+
+    @property
+    def seeds(self) -> list[int]:
+        return [record["seed"] for record in self.records]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"margin-bench compare: {message}\nmargin-bench compare --help says more")
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Runs `margin-bench compare` with the words that stand after it.
+
+    Raises:
+        ConfigError: a word does not fit, or the runs cannot be compared.
+        CheckpointError: a run is not there, not finished, or not what its record says.
+    """
+    if set(arguments) & {"-h", "--help"}:
+        print(HELP, end="")
+        return
+    parser = _Parser(add_help=False)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--json", action="store_true")
+    parsed = parser.parse_intermixed_args(arguments)
+    overrides = [word for word in parsed.words if OVERRIDE.match(word)]
+    names = [word for word in parsed.words if not OVERRIDE.match(word)]
+    config: CompareConfig = typed("compare", composed("compare", overrides))
+    if len(names) < 2:
+        raise ConfigError("margin-bench compare needs two runs or more\nmargin-bench compare --help says more")
+    groups = [_group(name, Path(config.runs_dir)) for name in names]
+    _check_same_samples(groups)
+    comparisons = compare(
+        [[saved.scores for saved in group.saved] for group in groups],
+        groups[0].saved[0].targets,
+        list(METRICS) if config.metric == "both" else [config.metric],
+        config.resamples,
+        config.seed,
+    )
+    show = _in_json if parsed.json else _in_words
+    say(show(groups, comparisons, config))
+
+
+def _group(name: str, runs_dir: Path) -> SeedGroup:
+    run_dirs = [run_dir for word in name.split(",") for run_dir in _run_dirs(word, runs_dir)]
+    records = {run_dir: read_finished(run_dir) for run_dir in run_dirs}
+    by_seed = sorted(run_dirs, key=lambda run_dir: int(records[run_dir]["seed"]))
+    _check_seeds_alone(name, [records[run_dir] for run_dir in by_seed])
+    return SeedGroup(
+        name,
+        [records[run_dir] for run_dir in by_seed],
+        [load_scores(run_dir, records[run_dir]) for run_dir in by_seed],
+    )
+
+
+def _run_dirs(word: str, runs_dir: Path) -> list[Path]:
+    """The directories of the runs that a word stands for: an id, a path, or a pattern of either."""
+    run_dir = find_run(word, runs_dir)
+    if run_dir.is_dir() or not set(word) & set("*?["):
+        return [run_dir]
+    found = _matches(runs_dir, word) or _matches(Path(), word)
+    if not found:
+        raise CheckpointError(
+            f"{word} matches no run, neither in {runs_dir} nor as a path; runs_dir=DIR says where they are"
+        )
+    return found
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """The runs that a pattern stands for, within a folder unless it is absolute."""
+    root = Path(pattern).anchor
+    try:
+        found = list((folder / root).glob(pattern.removeprefix(root)))
+    except ValueError as error:
+        raise ConfigError(f"{pattern} is no pattern of runs: {error}") from error
+    return sorted(path for path in found if (path / RECORD).is_file())
+
+
+def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
+    """Refuses a group, sorted by seed, whose runs differ in more than their seeds, or that has a seed twice."""
+    first = _traits(records[0])
+    for record in records[1:]:
+        traits = _traits(record)
+        differing = [key for key in sorted({*first, *traits}) if first.get(key) != traits.get(key)]
+        if differing:
+            key = differing[0]
+            raise ConfigError(
+                f"{name}: the runs of a group may differ in their seeds alone; {records[0]['run_id']} has "
+                f"{key}={first.get(key)},\n{record['run_id']} has {key}={traits.get(key)}. Give them as two groups."
+            )
+    for one, next_one in itertools.pairwise(records):
+        if one["seed"] == next_one["seed"]:
+            raise ConfigError(
+                f"{name}: seed {one['seed']} is in it twice, by {one['run_id']}\nand {next_one['run_id']}. "
+                "Give one run of each seed."
+            )
+
+
+def _traits(record: dict[str, Any]) -> dict[str, str]:
+    """What decides the result of a run besides its seed, by dotted key; files by their content."""
+    traits = {key: value for key, value in traits_of(record["config"]).items() if key.rpartition(".")[2] != "seed"}
+    path = record["config"]["backbone"]["weights"]
+    return {
+        **traits,
+        # An older record does not know the content of the file, only its path.
+        "backbone.weights": repr(record.get("files_sha256", {}).get("backbone.weights", path)),
+        "fingerprint of the training data": record["dataset"]["fingerprints"]["train"][:12],
+    }
+
+
+def _check_same_samples(groups: list[SeedGroup]) -> None:
+    """Refuses runs that were scored on other samples, labels or classes than the first, by the splits' fingerprints."""
+    first = groups[0].records[0]
+    expected = first["dataset"]["fingerprints"]["test"]
+    for record in (record for group in groups for record in group.records):
+        found = record["dataset"]["fingerprints"]["test"]
+        if found != expected:
+            raise ConfigError(
+                f"{record['run_id']} and {first['run_id']} cannot be compared: their test splits differ in samples,\n"
+                f"labels or classes, by the fingerprints {found[:12]} and {expected[:12]}.\n"
+                "Compare runs on one data set, with the same data.holdout."
+            )
+
+
+def _in_words(groups: list[SeedGroup], comparisons: list[Comparison], config: CompareConfig) -> str:
+    num_samples, num_classes = groups[0].saved[0].targets.shape
+    lines = [f"{counted(num_samples, 'sample')}, {counted(num_classes, 'class', 'classes')}; values in percent"]
+    for comparison in comparisons:
+        title, units = TITLES[comparison.metric]
+        lines += ["", title]
+        for number, (group, measured) in enumerate(zip(groups, comparison.groups, strict=True), start=1):
+            lines.append(f"  #{number}  {_measured_in_words(measured, group.seeds)}   {group.name}")
+        for number, difference in enumerate(comparison.differences, start=2):
+            lines += _difference_in_words(f"#{number} minus #1", difference, units, config.resamples)
+            if comparison.metric == "map_class":
+                lines += _largest(difference, groups[0].saved[0].class_names)
+    return "\n".join(lines)
+
+
+def _measured_in_words(measured: ScoredRun, seeds: list[int]) -> str:
+    spread = "" if measured.std is None else f" ± {100 * measured.std:.2f}"
+    return f"{100 * measured.mean:.2f}{spread} (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
+
+
+def _difference_in_words(label: str, difference: Difference, units: str, resamples: int) -> list[str]:
+    low, high = (100 * end for end in difference.interval)
+    corrected = f", {difference.holm_p:.2g} by Holm" if difference.holm_p != difference.wilcoxon_p else ""
+    return [
+        f"  {label}: {100 * difference.difference:+.2f}, {PERCENTILES[1] - PERCENTILES[0]:g} % interval {low:+.2f} to "
+        f"{high:+.2f}; above 0 in {100 * difference.share_above_zero:.2f} % of {counted(resamples, 'resample')}",
+        f"    {units}: {difference.better:,} better, {difference.worse:,} worse, {difference.equal:,} equal; "
+        f"Wilcoxon p = {difference.wilcoxon_p:.2g}{corrected}",
+    ]
+
+
+def _largest(difference: Difference, class_names: tuple[str, ...]) -> list[str]:
+    """The classes that gain and those that lose most."""
+    by_class = _by_class(difference, class_names)
+    gains = [f"{name} {100 * value:+.2f}" for name, value in by_class[:SHOWN] if value > 0]
+    losses = [f"{name} {100 * value:+.2f}" for name, value in by_class[::-1][:SHOWN] if value < 0]
+    return [f"    most {word}: {', '.join(found)}" for word, found in (("gained", gains), ("lost", losses)) if found]
+
+
+def _by_class(difference: Difference, class_names: tuple[str, ...]) -> list[tuple[str, float]]:
+    """The classes with a positive, by their difference, the largest first."""
+    pairs = zip(class_names, difference.by_unit.tolist(), strict=True)
+    return sorted((pair for pair in pairs if not np.isnan(pair[1])), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _in_json(groups: list[SeedGroup], comparisons: list[Comparison], config: CompareConfig) -> str:
+    """All the numbers, in 0 .. 1 as in a record."""
+    num_samples, num_classes = groups[0].saved[0].targets.shape
+    content = {
+        "num_samples": num_samples,
+        "num_classes": num_classes,
+        "resamples": config.resamples,
+        "seed": config.seed,
+        "groups": [
+            {"name": group.name, "run_ids": [record["run_id"] for record in group.records], "seeds": group.seeds}
+            for group in groups
+        ],
+        "metrics": {comparison.metric: _numbers(comparison, groups) for comparison in comparisons},
+    }
+    return json.dumps(content, indent=2, allow_nan=False)
+
+
+def _numbers(comparison: Comparison, groups: list[SeedGroup]) -> dict[str, Any]:
+    differences = []
+    for difference in comparison.differences:
+        numbers = {key: value for key, value in vars(difference).items() if key != "by_unit"}
+        if comparison.metric == "map_class":
+            numbers["by_class"] = dict(_by_class(difference, groups[0].saved[0].class_names))
+        differences.append(numbers)
+    return {"groups": [vars(measured) for measured in comparison.groups], "differences": differences}

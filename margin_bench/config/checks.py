@@ -1,0 +1,220 @@
+"""What is wrong with the values of a configuration, found before any work starts. Imports no torch."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from functools import cache
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from margin_bench.config.schema import SCHEMAS, SEED, WAYS, Rule, TrainConfig, at_least, leaves, one_of
+from margin_bench.runtime.console import counted
+
+# What the open groups must say, where a loss or a data set brings its own parameters.
+NEEDED = ("dataset.name", "dataset._target_", "transforms._target_", "loss.name", "loss._target_")
+
+# Keys of the open groups: words that mean the same everywhere.
+RULES = {
+    "loss.way": one_of(*WAYS),
+    "loss.seed": SEED,
+    "loss.*temperature": at_least(0),
+    "dataset.num_*": at_least(1),
+    "transforms.image_size": at_least(1),
+}
+
+# Keys that one rule reads together.
+RELATED = (
+    frozenset({"batch_size", "bucket_size", "microbatch_size", "devices"}),
+    frozenset({"optim.momentum", "optim.nesterov"}),
+    frozenset({"loss", "backbone", "backbone.head", "backbone.learn_scale", "backbone.scale", "loss.logit_scale"}),
+)
+
+
+def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_processes: int | None = None) -> list[str]:
+    """Every mistake in the values of a composed configuration, a line each.
+
+    Args:
+        defaults: the same groups without the user's values, whose types stand for the keys of the open groups.
+        num_processes: how many processes an outer launcher has started; None: `devices`.
+    """
+    schema = SCHEMAS[command]
+    mistakes = [_absent_mistake(key) for key in _absent(schema, config)]
+    for key, value in leaves(config):
+        mistakes += _value_mistakes(schema, key, value, defaults)
+    if schema is TrainConfig:
+        mistakes = mistakes or _needed_mistakes(config)
+        mistakes = mistakes or [
+            *_layout_mistakes(config, num_processes or config.devices),
+            *_head_mistakes(config),
+            *_optim_mistakes(config),
+            *_tracker_mistakes(config),
+        ]
+    return mistakes
+
+
+def _value_mistakes(schema: type, key: str, value: Any, defaults: DictConfig) -> list[str]:
+    if isinstance(value, str) and value == "???":
+        return [f"{key} is needed: {key}=VALUE"]
+    try:
+        declared = _declared_field(schema, key)
+        _refuse_below_a_value(key, defaults)
+    except KeyError:
+        return [f"{key}: there is no such key to add"]
+    default = OmegaConf.select(defaults, key)
+    rule = declared.metadata.get("rule") if declared else _rule_of(key)
+    try:
+        value = _converted(declared.type, value) if declared else _like_default(value, default)
+    except (TypeError, OmegaConfBaseException):
+        kind = _in_words(declared.type) if declared else type(default).__name__
+        return [f"{key}={_shown(value)}: expected {rule.expected if rule else kind}"]
+    if rule and value is not None and not rule.holds(value):
+        return [f"{key}={value}: expected {rule.expected}"]
+    return [] if _is_finite(value) else [f"{key}={value}: expected a finite number"]
+
+
+def _refuse_below_a_value(key: str, defaults: DictConfig) -> None:
+    """A key below one whose default is a value and not further keys, as `loss.way.x`: KeyError."""
+    parent = key.rpartition(".")[0]
+    if parent and not isinstance(OmegaConf.select(defaults, parent), DictConfig | None):
+        raise KeyError(key)
+
+
+def _declared_field(schema: type, key: str) -> dataclasses.Field[Any] | None:
+    """The field of the schema that a dotted key names; None within an open group. An unknown key: KeyError."""
+    name, _, rest = key.partition(".")
+    found = {entry.name: entry for entry in dataclasses.fields(schema)}[name]
+    if not rest:
+        return found
+    if isinstance(found.type, type) and dataclasses.is_dataclass(found.type):
+        return _declared_field(found.type, rest)
+    if found.type != dict[str, Any]:
+        raise KeyError(key)
+    return None
+
+
+def _rule_of(key: str) -> Rule | None:
+    return next((rule for pattern, rule in RULES.items() if fnmatch(key, pattern)), None)
+
+
+def _converted(declared_type: Any, value: Any) -> Any:
+    """The value as the declared type. One that is not of it: OmegaConfBaseException."""
+    entry = OmegaConf.structured(_entry_of(declared_type))
+    entry["value"] = value
+    return entry["value"]
+
+
+@cache
+def _entry_of(declared_type: Any) -> type:
+    return dataclasses.make_dataclass("Entry", [("value", declared_type)])
+
+
+def _like_default(value: Any, default: Any) -> Any:
+    """The value, if it is of the default's type; a default of null takes anything. Otherwise TypeError."""
+    whole_for_float = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
+    if default is None or whole_for_float or type(value) is type(default):
+        return value
+    raise TypeError
+
+
+def _in_words(declared_type: Any) -> str:
+    if dataclasses.is_dataclass(declared_type):
+        return f"the keys {', '.join(entry.name for entry in dataclasses.fields(declared_type))}"
+    if declared_type == dict[str, Any]:
+        return "keys of its own"
+    return str(getattr(declared_type, "__name__", declared_type)).replace(" | None", ", or null")
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, ListConfig):
+        return all(_is_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _absent(schema: type, config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """The dotted keys of the schema that the configuration does not have, not even as missing."""
+    for entry in dataclasses.fields(schema):
+        if entry.name not in list(config):  # `in config` would not see a missing value
+            yield f"{prefix}{entry.name}"
+        elif isinstance(entry.type, type) and dataclasses.is_dataclass(entry.type):
+            section = OmegaConf.select(config, entry.name)
+            if isinstance(section, DictConfig):
+                yield from _absent(entry.type, section, f"{prefix}{entry.name}.")
+
+
+def _absent_mistake(key: str) -> str:
+    return f"{key} is needed: +{key}=VALUE, or a line in your YAML file"
+
+
+def _needed_mistakes(config: DictConfig) -> list[str]:
+    return [_absent_mistake(key) for key in NEEDED if not isinstance(OmegaConf.select(config, key), str)]
+
+
+def _layout_mistakes(config: DictConfig, num_processes: int) -> list[str]:
+    mistakes = []
+    batch_size = int(config.batch_size)
+    if batch_size % int(config.bucket_size):
+        mistakes.append(
+            f"bucket_size={config.bucket_size} does not divide batch_size={batch_size}; "
+            f"nearest that do: {_nearest_divisors(batch_size, int(config.bucket_size))}"
+        )
+    if batch_size % num_processes:
+        mistakes.append(
+            f"batch_size={batch_size} cannot be shared by {num_processes} processes; "
+            f"nearest numbers that can: {_nearest_divisors(batch_size, num_processes)}"
+        )
+    elif (rows := batch_size // num_processes) % int(config.microbatch_size):
+        mistakes.append(
+            f"microbatch_size={config.microbatch_size} does not divide the {counted(rows, 'row')} of each process "
+            f"(batch_size={batch_size} over {num_processes}); "
+            f"nearest that do: {_nearest_divisors(rows, int(config.microbatch_size))}"
+        )
+    return mistakes
+
+
+def _head_mistakes(config: DictConfig) -> list[str]:
+    """A loss with a `logit_scale` divides by it to get cosines back, so there must be cosines, and that scale."""
+    loss, backbone = config.loss, config.backbone
+    if "logit_scale" not in loss:
+        return []
+    if backbone.head != "cosine" or backbone.learn_scale or loss.logit_scale != backbone.scale:
+        return [
+            f"loss={loss.name} measures cosines: it needs backbone.head=cosine, backbone.learn_scale=false "
+            f"and loss.logit_scale={backbone.scale}, which is backbone.scale"
+        ]
+    return []
+
+
+def _optim_mistakes(config: DictConfig) -> list[str]:
+    if config.optim.nesterov and config.optim.momentum == 0:
+        return ["optim.momentum=0: optim.nesterov=true needs a momentum above 0; or take optim.nesterov=false"]
+    return []
+
+
+def _tracker_mistakes(config: DictConfig) -> list[str]:
+    if config.tracker == "none":
+        return []
+    import importlib.metadata  # too slow for a run without a tracker
+
+    try:
+        importlib.metadata.version(config.tracker)
+    except importlib.metadata.PackageNotFoundError:
+        return [
+            f"tracker={config.tracker} needs a package that is not installed: "
+            f"pip install 'margin-bench[{config.tracker}]'"
+        ]
+    return []
+
+
+def _nearest_divisors(number: int, wanted: int) -> str:
+    small = [divisor for divisor in range(1, math.isqrt(number) + 1) if number % divisor == 0]
+    divisors = sorted({*small, *(number // divisor for divisor in small)})
+    below = [divisor for divisor in divisors if divisor < wanted][-1:]
+    above = [divisor for divisor in divisors if divisor > wanted][:1]
+    return " or ".join(str(divisor) for divisor in below + above)

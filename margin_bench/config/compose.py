@@ -1,0 +1,269 @@
+"""From the words of a command line to a configuration, or to all that is wrong with them. Imports no torch."""
+
+import copy
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from margin_bench.config.checks import RELATED, mistakes_in
+from margin_bench.config.schema import configs_dir, leaves, register_resolvers, search_path
+from margin_bench.errors import ConfigError, nearest
+
+# What Hydra raises at choices of groups that do not compose.
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+
+
+def check(
+    command: str, overrides: Sequence[str], config_dir: str | None = None, num_processes: int | None = None
+) -> None:
+    """Checks the overrides of one run, or of every value of a sweep.
+
+    Args:
+        overrides: in Hydra's grammar.
+        config_dir: a further folder of YAML files, the user's own.
+        num_processes: how many processes an outer launcher has started; None: `devices` counts.
+
+    Raises:
+        ConfigError: names every mistake, a line each.
+    """
+    register_resolvers()
+    search = search_path(config_dir)
+
+    @cache
+    def groups_files(key: str) -> list[str]:
+        return list(GlobalHydra.instance().config_loader().get_group_options(key, overrides=search))
+
+    @cache
+    def defaults_of(choices: tuple[str, ...]) -> tuple[DictConfig, list[str]]:
+        return _defaults(lambda words: compose(command, [*search, *words]), groups_files, choices)
+
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override, search)]
+        if not mistakes:
+            mistakes = _repeated_keys(overrides)
+            for cell in _cells(overrides, search):
+                choices = [override for override in cell if _is_choice(override, groups_files)]
+                values = [override for override in cell if not _is_choice(override, groups_files)]
+                defaults, found = defaults_of(tuple(str(choice.input_line) for choice in choices))
+                found = found + _mistakes(command, values, defaults, num_processes)
+                mistakes += [mistake for mistake in found if mistake not in mistakes]
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+
+
+def refuse_sweeps(overrides: Sequence[str]) -> None:
+    """Raises ConfigError if an override has several values: they are for a sweep."""
+    for override in overrides:
+        with suppress(HydraException):  # its syntax is wrong, which `check` says
+            (parsed,) = OverridesParser.create().parse_overrides([override])
+            if parsed.is_sweep_override():
+                raise ConfigError(
+                    f"{override}: several values make a sweep, which wants -m; a list stands in [], text with a comma "
+                    "in quotes"
+                )
+
+
+def composed(command: str, overrides: Sequence[str], config_dir: str | None = None) -> DictConfig:
+    """The configuration that the overrides of one run make, unless they are wrong, with a further folder of YAML files.
+
+    Raises:
+        ConfigError: as `check`; or one is a sweep.
+    """
+    check(command, overrides, config_dir)
+    try:
+        with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+            return compose(command, [*search_path(config_dir), *overrides])
+    except HydraException as error:
+        raise ConfigError(f"{_first_line(error)}: this command takes one value for each key") from error
+
+
+def grid(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[str], list[list[str]]]:
+    """The overrides that all runs of a sweep share, and what each run has besides, the last key changing fastest.
+
+    A value that is given twice counts once.
+    """
+    search = search_path(config_dir)
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        parsed = [_parsed(override) for override in overrides]
+        swept = {
+            override.get_key_element(): dict.fromkeys(
+                str(value.input_line) for value in _single_values(override, search)
+            )
+            for override in parsed
+            if override.is_sweep_override()
+        }
+    shared = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+    return shared, [list(cell) for cell in itertools.product(*swept.values())]
+
+
+def _syntax_mistakes(override: str, search: Sequence[str]) -> list[str]:
+    try:
+        parsed = _parsed(override)
+    except HydraException:
+        key, _, value = override.partition("=")
+        quoted = f"; such a value stands in quotes, \"{key}='{value}'\"" if value else ""
+        return [f"{override}: expected key=value{quoted}"]
+    with suppress(HydraException):  # of an interval, which has no single values
+        if _single_values(parsed, search):
+            return []
+    return [f"{override}: a sweep needs values to go through, as 1,2,4"]
+
+
+def _repeated_keys(overrides: Sequence[str]) -> list[str]:
+    """A line for each key that is given several times, once with values to go through: only some would count."""
+    by_key: dict[str, list[Override]] = {}
+    for override in map(_parsed, overrides):
+        by_key.setdefault(override.get_key_element().lstrip("+~"), []).append(override)
+    return [
+        f"{' '.join(str(override.input_line) for override in given)}: give {key} once, with all its values: {key}=1,2,4"
+        for key, given in by_key.items()
+        if len(given) > 1 and any(override.is_sweep_override() for override in given)
+    ]
+
+
+def _parsed(override: str) -> Override:
+    (parsed,) = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides([override])
+    return parsed
+
+
+def _cells(overrides: Sequence[str], search: Sequence[str]) -> Iterator[list[Override]]:
+    """The overrides of single runs in which every value of a sweep stands, and every combination of related keys."""
+    values = [_single_values(_parsed(override), search) for override in overrides]
+    first = [choices[0] for choices in values]
+    yield first
+    for positions in _related([override.key_or_group for override in first]):
+        for combination in itertools.product(*(values[position] for position in positions)):
+            cell = list(first)
+            for position, value in zip(positions, combination, strict=True):
+                cell[position] = value
+            if cell != first:
+                yield cell
+
+
+def _single_values(override: Override, search: Sequence[str]) -> list[Override]:
+    if not override.is_sweep_override():
+        return [override]
+    glob: Any = override.value()
+    if isinstance(glob, Glob):  # Hydra's own iterator knows no files of the user's folder
+        loader = GlobalHydra.instance().config_loader()
+        values = iter(glob.filter(loader.get_group_options(override.key_or_group, overrides=list(search))))
+    else:
+        values = override.sweep_string_iterator()
+    return [_parsed(f"{override.get_key_element()}={value}") for value in values]
+
+
+def _related(keys: list[str]) -> list[list[int]]:
+    """The positions of keys that only together are right or wrong: a key and its group, and the keys of one rule."""
+    together = [frozenset([key, key.partition(".")[0]]) for key in keys] + list(RELATED)
+    found = [[position for position, key in enumerate(keys) if key in related] for related in dict.fromkeys(together)]
+    return [positions for positions in found if positions]
+
+
+def _is_choice(override: Override, groups_files: Callable[[str], list[str]]) -> bool:
+    """Whether an override chooses a file of a group (`dataset=coco`), or is for Hydra itself."""
+    key = override.key_or_group
+    return bool(override.is_hydra_override() or groups_files(key))
+
+
+def _defaults(
+    composed: Callable[[Sequence[str]], DictConfig],
+    groups_files: Callable[[str], list[str]],
+    choices: Sequence[str],
+) -> tuple[DictConfig, list[str]]:
+    """What the YAML files say for the choices that are right, and what is wrong with the others.
+
+    Raises:
+        ConfigError: each choice is right, but not together with the others.
+    """
+    try:
+        return composed(choices), []
+    except COMPOSITION_ERRORS as error:
+        mistakes = {choice: _choice_mistakes(composed, groups_files, choice) for choice in choices}
+        if not any(mistakes.values()):
+            raise ConfigError(f"{' '.join(choices)}: {_first_line(error)}") from error
+    config, more = _defaults(composed, groups_files, [choice for choice in choices if not mistakes[choice]])
+    return config, [*itertools.chain(*mistakes.values()), *more]
+
+
+def _choice_mistakes(
+    composed: Callable[[Sequence[str]], DictConfig], groups_files: Callable[[str], list[str]], choice: str
+) -> list[str]:
+    parsed, value = _parsed(choice), choice.partition("=")[2]
+    key, options = parsed.key_or_group, sorted(groups_files(parsed.key_or_group))
+    is_name = not parsed.is_delete() and re.fullmatch(r"[\w/-]*", value)
+    if options and is_name and value not in options:
+        return [f"{choice}: there is no {key} {value}{nearest(value, options)} (known: {', '.join(options)})"]
+    try:
+        composed([choice])
+    except COMPOSITION_ERRORS as error:
+        return [f"{choice}: {_first_line(error)}"]
+    return []
+
+
+def _mistakes(
+    command: str, overrides: Sequence[Override], defaults: DictConfig, num_processes: int | None
+) -> list[str]:
+    """What is wrong with the overrides of one run that choose no group: with keys, and with values."""
+    try:
+        config, mistakes = _applied(overrides, defaults)
+        return mistakes + mistakes_in(command, config, defaults, num_processes)
+    except OmegaConfBaseException as error:  # of an interpolation
+        return [f"{error.full_key}: {_first_line(error)}"]
+
+
+def _applied(overrides: Sequence[Override], defaults: DictConfig) -> tuple[DictConfig, list[str]]:
+    """The defaults with the overrides that are right, and what is wrong with the others."""
+    config = copy.deepcopy(defaults)
+    for position, override in enumerate(overrides):
+        if found := _apply(override, config, defaults):  # it may have left a trace, so once more without it
+            config, more = _applied([*overrides[:position], *overrides[position + 1 :]], defaults)
+            return config, found + more
+    return config, []
+
+
+def _apply(override: Override, config: DictConfig, defaults: DictConfig) -> list[str]:
+    """Puts an override into the configuration, as Hydra itself does after composing, or says why it cannot."""
+    key, words = override.key_or_group, override.input_line
+    if key == "loss.way" and OmegaConf.select(defaults, "loss.about.kind") == "point-wise":
+        return [
+            f"{words}: {defaults.loss.name} is point-wise, it looks at each logit alone, so a way changes nothing; "
+            "leave it out, or take a relative loss (margin-bench losses lists them)"
+        ]
+    try:
+        ConfigLoaderImpl._apply_overrides_to_config([override], config)
+    except (HydraException, OmegaConfBaseException) as error:
+        known = _keys(defaults)
+        if key in known:
+            return [f"{words}: {_first_line(error)}"]
+        if key.startswith("loss.") and OmegaConf.select(defaults, "loss.about.kind") == "own":
+            return [f"{words}: there is no key {key}; a parameter of your own loss is given as +{words}"]
+        return [f"{words}: there is no key {key}{nearest(key, known)}"]
+    return []
+
+
+def _keys(config: DictConfig) -> list[str]:
+    return sorted({key for path, _ in leaves(config) for key in _with_parents(path)})
+
+
+def _with_parents(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[: length + 1]) for length in range(len(parts))]
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says in its first line; a YAML file's says only further down where."""
+    lines = str(error).splitlines()
+    return " ".join(line.strip() for line in lines) if isinstance(error, YAMLError) else lines[0]

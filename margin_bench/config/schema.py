@@ -1,0 +1,209 @@
+"""The schema of the configuration, and where its YAML files are. Imports no torch."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from margin_bench.config.yaml_files import read_yaml
+from margin_bench.errors import ConfigError
+
+PACKAGE = Path(__file__).parents[1]
+WAYS = ("sample", "class", "both", "joint")
+PAPER = "paper"  # the metric protocol of every record and table
+PROTOCOLS = (PAPER, "sklearn", "interpolated")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the value of a key must be, beyond its type."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def at_least(minimum: int, below: float = math.inf) -> Rule:
+    limit = "" if below == math.inf else f" and below {below}"
+    return Rule(f"a number of at least {minimum}{limit}", lambda value: minimum <= value < below)
+
+
+def above_zero() -> Rule:
+    return Rule("a number above 0", lambda value: 0 < value < math.inf)
+
+
+def one_of(*names: str) -> Rule:
+    return Rule(f"one of {', '.join(names)}", lambda value: value in names)
+
+
+NOT_EMPTY = Rule("the name of a folder", bool)
+SEED = at_least(0, below=2**63)
+SIZE = at_least(1, below=2**31)
+
+
+@dataclass
+class BackboneConfig:
+    library: str = field(metadata={"rule": one_of("timm", "torchvision")})
+    name: str
+    pretrained: bool
+    weights: str | None
+    options: dict[str, Any]
+    head: str = field(metadata={"rule": one_of("linear", "cosine")})
+    scale: float = field(metadata={"rule": above_zero()})
+    learn_scale: bool
+
+
+@dataclass
+class OptimConfig:
+    head_lr: float = field(metadata={"rule": at_least(0)})
+    backbone_lr: float = field(metadata={"rule": at_least(0)})
+    momentum: float = field(metadata={"rule": at_least(0, below=1)})
+    nesterov: bool
+    weight_decay: float = field(metadata={"rule": at_least(0)})
+
+
+@dataclass
+class QuirksConfig:
+    fixed_buckets: bool
+
+
+@dataclass
+class DataConfig:
+    holdout: float = field(metadata={"rule": at_least(0, below=1)})
+    quirks: QuirksConfig
+
+
+@dataclass
+class TrainConfig:
+    """A resolved and checked configuration of `margin-bench train`; what a key means stands in `configs/train.yaml`."""
+
+    dataset: dict[str, Any]
+    data: DataConfig
+    transforms: dict[str, Any]
+    backbone: BackboneConfig
+    loss: dict[str, Any]
+    optim: OptimConfig
+    epochs: int = field(metadata={"rule": at_least(1)})
+    batch_size: int = field(metadata={"rule": SIZE})
+    bucket_size: int = field(metadata={"rule": SIZE})
+    microbatch_size: int = field(metadata={"rule": SIZE})
+    seed: int = field(metadata={"rule": SEED})
+    devices: int = field(metadata={"rule": SIZE})
+    precision: str = field(metadata={"rule": one_of("auto", "fp32", "bf16", "fp16")})
+    workers: int | None = field(metadata={"rule": at_least(0)})
+    evaluate_every: int = field(metadata={"rule": at_least(1)})
+    runs_dir: str = field(metadata={"rule": NOT_EMPTY})
+    tracker: str = field(metadata={"rule": one_of("none", "wandb", "tensorboard")})
+
+
+@dataclass
+class MetricConfig:
+    protocol: str = field(metadata={"rule": one_of(*PROTOCOLS, "all")})
+
+
+@dataclass
+class EvaluateConfig:
+    """A checked configuration of `margin-bench evaluate`; what a key means stands in `configs/evaluate.yaml`."""
+
+    run: str
+    split: str = field(metadata={"rule": one_of("test", "train")})
+    weights: str = field(metadata={"rule": one_of("last", "best")})
+    root: str | None
+    recompute: bool
+    metric: MetricConfig
+    trust: bool
+    devices: int = field(metadata={"rule": SIZE})
+    workers: int | None = field(metadata={"rule": at_least(0)})
+    runs_dir: str = field(metadata={"rule": NOT_EMPTY})
+
+
+@dataclass
+class CompareConfig:
+    """The checked options of `margin-bench compare`; what a key means stands in `configs/compare.yaml`."""
+
+    metric: str = field(metadata={"rule": one_of("map_class", "map_sample", "both")})
+    resamples: int = field(metadata={"rule": SIZE})
+    seed: int = field(metadata={"rule": SEED})
+    runs_dir: str = field(metadata={"rule": NOT_EMPTY})
+
+
+SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}
+
+
+def configs_dir() -> Path:
+    """The folder of the YAML files: inside an installed package, beside it in a checkout."""
+    inside = PACKAGE / "configs"
+    return inside if inside.is_dir() else PACKAGE.parent / "configs"
+
+
+def search_path(config_dir: str | None) -> list[str]:
+    """The override that lets Hydra find a further folder of YAML files, the user's own.
+
+    Raises:
+        ConfigError: a file of the folder has the name of one of ours, which Hydra would take.
+    """
+    if not config_dir:
+        return []
+    own, ours = Path(config_dir).resolve(), configs_dir()
+    names = [path.relative_to(ours) for path in sorted(ours.rglob("*.yaml"))]
+    if hidden := [str(name) for name in names if own != ours and (own / name).is_file()]:
+        raise ConfigError(
+            f"--config-dir {config_dir}: margin-bench has {', '.join(hidden)} itself; give yours another name"
+        )
+    return [f"hydra.searchpath=[file://{own}]"]
+
+
+def default_runs_dir() -> Path:
+    """Where runs are unless a user says otherwise."""
+    return Path(OmegaConf.load(configs_dir() / "train.yaml").runs_dir)
+
+
+def is_for_hydra(override: str) -> bool:
+    """Whether an override is for Hydra itself, as `hydra/launcher=...`."""
+    return override.lstrip("+~").startswith(("hydra/", "hydra."))
+
+
+def register_resolvers() -> None:
+    """Teaches OmegaConf `${package_file:PATH}`, a file that ships with the package."""
+    OmegaConf.register_new_resolver("package_file", lambda path: str(PACKAGE / path), replace=True)
+
+
+def typed(command: str, config: DictConfig) -> Any:
+    """The configuration as an object of its schema, every interpolation resolved."""
+    schema = OmegaConf.structured(SCHEMAS[command])
+    content: Any = OmegaConf.to_container(OmegaConf.merge(schema, config), resolve=True)
+    if command == "train":
+        content["loss"] = with_floats(content["loss"])
+    return OmegaConf.to_object(OmegaConf.merge(schema, content))
+
+
+def with_floats(loss: dict[str, Any]) -> dict[str, Any]:
+    """A loss of ours with a float wherever its file has one, so that a run with `4` is the run with `4.0`."""
+    floats = _floats_of(str(loss.get("name")))
+    return {key: float(value) if type(value) is int and key in floats else value for key, value in loss.items()}
+
+
+A_FLOAT = "${backbone.scale}"  # how a loss refers to a float of the schema
+
+
+@cache
+def _floats_of(name: str) -> frozenset[str]:
+    """The keys with floats in the file of one of our losses."""
+    path = configs_dir() / "loss" / f"{name}.yaml"
+    content = read_yaml(path) if re.fullmatch(r"\w+", name) and path.is_file() else {}
+    return frozenset(key for key, value in content.items() if isinstance(value, float) or value == A_FLOAT)
+
+
+def leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted key and the value of every entry that is not itself a mapping; `???` where a value is missing."""
+    for key in config:
+        path = f"{prefix}{key!s}"
+        value = "???" if OmegaConf.is_missing(config, key) else config[key]
+        if isinstance(value, DictConfig) and value:
+            yield from leaves(value, f"{path}.")
+        else:
+            yield path, value

@@ -1,0 +1,150 @@
+"""The paired difference of groups of runs that were scored on the same samples. Imports no torch."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from margin_bench.errors import ConfigError
+from margin_bench.metrics.average_precision import Scores, Targets, class_average_precisions, sample_average_precisions
+from margin_bench.metrics.bootstrap import bootstrap, map_class_of_draws, map_sample_of_draws
+
+METRICS = {
+    "map_class": (class_average_precisions, map_class_of_draws),
+    "map_sample": (sample_average_precisions, map_sample_of_draws),
+}
+PERCENTILES = (2.5, 97.5)  # the ends of an interval
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """A metric of a group, in 0 .. 1.
+
+    Attributes:
+        mean, std: over its runs; no standard deviation of a single one.
+    """
+
+    mean: float
+    std: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of a group less that of the first group, in -1 .. 1.
+
+    Attributes:
+        interval: between the PERCENTILES of the resamples.
+        share_above_zero: of the resamples.
+        better, worse, equal: the numbers of classes (samples, for `map_sample`) by their average precision.
+        by_unit: their differences, float64 (C,) or (N,); NaN for one without positives.
+        wilcoxon_p: of the signed-rank test over them, two-sided.
+        holm_p: the same, corrected for the number of groups that are compared with the first.
+    """
+
+    difference: float
+    interval: tuple[float, float]
+    share_above_zero: float
+    better: int
+    worse: int
+    equal: int
+    by_unit: NDArray[np.float64]
+    wilcoxon_p: float
+    holm_p: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups compared by one metric; the differences are those of the second group and all after it."""
+
+    metric: str
+    groups: list[ScoredRun]
+    differences: list[Difference]
+
+
+def compare(
+    groups: Sequence[Sequence[Scores]], targets: Targets, metrics: Sequence[str], resamples: int, seed: int
+) -> list[Comparison]:
+    """Compares groups with the first of them, by each metric.
+
+    Args:
+        groups: the scores, float (N, C) and finite, of each run of each group. A group has the mean of its runs.
+        targets: int8 (N, C) with a positive.
+        metrics: of METRICS.
+        resamples: how many; each of them is drawn once for all runs.
+
+    Raises:
+        ConfigError: no resample has a positive, as can be where both are few.
+    """
+    runs = [scores for group in groups for scores in group]
+    of_draws = [METRICS[metric][1](scores, targets) for metric in metrics for scores in runs]
+    resampled = bootstrap(of_draws, len(targets), resamples, seed).reshape(resamples, len(metrics), len(runs))
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    comparisons = []
+    for number, metric in enumerate(metrics):
+        by_group = [part.mean(axis=1) for part in np.split(resampled[:, number], ends, axis=1)]
+        comparisons.append(_comparison(metric, groups, targets, by_group))
+    return comparisons
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's correction: the smallest of m times m, the next times m - 1, ...; none becomes less than a smaller one."""
+    corrected = np.empty(len(p_values))
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    corrected[order] = np.maximum.accumulate(np.minimum(np.array(p_values)[order] * factors, 1))
+    return [float(p) for p in corrected]
+
+
+def _comparison(
+    metric: str, groups: Sequence[Sequence[Scores]], targets: Targets, resampled: Sequence[NDArray[np.float64]]
+) -> Comparison:
+    average_precisions = METRICS[metric][0]
+    by_run = [np.stack([average_precisions(scores, targets) for scores in group]) for group in groups]
+    measured = [_measured(np.nanmean(precisions, axis=1).tolist()) for precisions in by_run]
+    by_unit = [precisions.mean(axis=0) for precisions in by_run]
+    # Rounded, so that what is equal does not differ by the rounding of a mean.
+    by_unit_less_first = [np.round(precisions - by_unit[0], 12) for precisions in by_unit[1:]]
+    p_values = [_wilcoxon(differences) for differences in by_unit_less_first]
+    differences = [
+        _difference(group.mean - measured[0].mean, draws - resampled[0], units, p_value, holm_p)
+        for group, draws, units, p_value, holm_p in zip(
+            measured[1:], resampled[1:], by_unit_less_first, p_values, holm(p_values), strict=True
+        )
+    ]
+    return Comparison(metric, measured, differences)
+
+
+def _measured(values: list[float]) -> ScoredRun:
+    return ScoredRun(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+
+def _difference(
+    difference: float, resampled: NDArray[np.float64], by_unit: NDArray[np.float64], p_value: float, holm_p: float
+) -> Difference:
+    resampled = resampled[~np.isnan(resampled)]  # without positives, as can be where there are few
+    if not len(resampled):
+        raise ConfigError(
+            "no resample of the test samples has a positive label, so there is no interval\nRaise resamples."
+        )
+    low, high = np.percentile(resampled, PERCENTILES)
+    return Difference(
+        difference=difference,
+        interval=(float(low), float(high)),
+        share_above_zero=float((resampled > 0).mean()),
+        better=int((by_unit > 0).sum()),
+        worse=int((by_unit < 0).sum()),
+        equal=int((by_unit == 0).sum()),
+        by_unit=by_unit,
+        wilcoxon_p=p_value,
+        holm_p=holm_p,
+    )
+
+
+def _wilcoxon(differences: NDArray[np.float64]) -> float:
+    """Wilcoxon's signed-rank test: the p-value, two-sided, of differences around zero; zeros and NaN are left out."""
+    from scipy.stats import wilcoxon  # takes half a second to import
+
+    differing = differences[~np.isnan(differences) & (differences != 0)]
+    return float(wilcoxon(differing).pvalue) if len(differing) else 1.0

@@ -1,0 +1,62 @@
+"""The saved scores of a run: one `.npz` file in its directory, read back only if the record vouches for it.
+
+Imports no torch.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from margin_bench.errors import CheckpointError
+from margin_bench.runtime.files import sha256, write_atomic
+
+SCORES = "scores.npz"
+
+
+@dataclass(frozen=True)
+class SavedScores:
+    """What a run's model, after the last epoch, gave the samples that it was scored on.
+
+    Attributes:
+        scores: float32 (N, C), the logits.
+        targets: int8 (N, C).
+        class_names: C of them.
+    """
+
+    scores: NDArray[np.float32]
+    targets: NDArray[np.int8]
+    class_names: tuple[str, ...]
+
+
+def save_scores(run_dir: Path, saved: SavedScores) -> None:
+    """Writes them into a run's directory; the same scores make the same bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, scores=saved.scores, targets=saved.targets, class_names=np.array(saved.class_names))
+    write_atomic(run_dir / SCORES, buffer.getvalue())
+
+
+def scores_sha256(run_dir: Path) -> str | None:
+    """The SHA-256 of the saved scores; None: there are none."""
+    path = run_dir / SCORES
+    return sha256(path) if path.is_file() else None
+
+
+def load_scores(run_dir: Path, record: dict[str, Any]) -> SavedScores:
+    """The saved scores of a finished run.
+
+    Raises:
+        CheckpointError: they are missing, or not those of the record.
+    """
+    found = scores_sha256(run_dir)
+    if found is None or found != record.get("scores_sha256"):
+        cause = "is missing" if found is None else "is not what the record says: another SHA-256"
+        raise CheckpointError(
+            f"{run_dir / SCORES} {cause}\n"
+            "Delete the run's folder and run it again; margin-bench evaluate recompute=true does without this file."
+        )
+    with np.load(run_dir / SCORES, allow_pickle=False) as content:
+        return SavedScores(content["scores"], content["targets"], tuple(content["class_names"].tolist()))

@@ -1,0 +1,186 @@
+"""The parts that a checked configuration names: splits, model, loss, loaders, trainer."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from margin_bench.config.build import build, takes
+from margin_bench.config.schema import BackboneConfig, TrainConfig
+from margin_bench.data.holdout import hold_out
+from margin_bench.data.image_files import check_image_files
+from margin_bench.data.loading import BatchLoader, TrainSampler, first_image, num_steps, test_loader, train_loader
+from margin_bench.data.split import ImageFiles, Split
+from margin_bench.errors import ConfigError, DataError
+from margin_bench.runtime.hardware import usable_cores
+from margin_bench.runtime.world import World
+from margin_bench.targets import check_targets, class_frequencies, positives
+from margin_bench.training.buckets import BatchLayout
+from margin_bench.training.models import build_model, check_takes, head_of, model_inputs
+from margin_bench.training.optim import build_optimizer
+from margin_bench.training.trainer import Trainer
+
+
+def load_split(dataset: dict[str, Any], name: str) -> Split:
+    """The `train` or `test` split of a data set, checked.
+
+    Raises:
+        DataError: its images, targets and class names do not fit together, or it holds no positive.
+    """
+    split: Split = build(dataset, split=name)
+    if split.faults:
+        raise DataError(
+            f"the annotations of the {name} split of dataset={dataset['name']} are faulty: {split.faults[0]}\n"
+            f"{len(split.faults)} in all: `margin-bench data check {dataset['name']}`, with the same dataset.KEY=VALUE "
+            "lists them"
+        )
+    check_targets(split.targets)
+    num_images, num_classes = len(split.images), len(split.class_names)
+    if split.targets.shape != (num_images, num_classes):
+        raise DataError(
+            f"the {name} split of dataset={dataset['name']} has {num_images} images and {num_classes} class names,\n"
+            f"but targets of shape {split.targets.shape}; give one row per image and one column per class"
+        )
+    if isinstance(split.images, np.ndarray) and (split.images.dtype != np.uint8 or split.images.shape[3:] != (3,)):
+        raise DataError(
+            f"the {name} split of dataset={dataset['name']} has images {split.images.dtype} {split.images.shape};\n"
+            "give uint8 (N, H, W, 3), RGB, or a list of image files"
+        )
+    if isinstance(split.images, list | tuple) and not all(isinstance(image, Path) for image in split.images):
+        raise DataError(
+            f"the {name} split of dataset={dataset['name']} has images that are no paths;\n"
+            "give a list of pathlib.Path, or uint8 (N, H, W, 3)"
+        )
+    if isinstance(split.images, ImageFiles):
+        check_image_files(split.images)
+    if not positives(split.targets).any():
+        raise DataError(f"the {name} split of dataset={dataset['name']} holds no positive; check what it is made from")
+    return split
+
+
+def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
+    """What to train on and what to score: the train and the test split, or with a holdout two parts of the train split.
+
+    Raises:
+        DataError: as `load_split`, or their classes differ, or a part is without a positive.
+    """
+    train = load_split(dataset, "train")
+    if holdout:
+        parts = hold_out(train, holdout)
+        if not all(positives(part.targets).any() for part in parts):
+            raise DataError(
+                f"data.holdout={holdout} of the train split of dataset={dataset['name']} ({len(train)} samples) leaves "
+                "a part without a positive\nto train on, or to score. Hold out another share."
+            )
+        return parts
+    test = load_split(dataset, "test")
+    if difference := class_difference(train.class_names, test.class_names):
+        raise DataError(
+            f"the classes of the splits of dataset={dataset['name']} differ: {difference}\n"
+            "Give both the same classes in the same order."
+        )
+    return train, test
+
+
+def class_difference(names: Sequence[str], others: Sequence[str]) -> str:
+    """The first classes that differ, in words; empty if none do."""
+    if list(names) == list(others):
+        return ""
+    return next((f"{a} and {b}" for a, b in zip(names, others, strict=False) if a != b), "their numbers")
+
+
+def model_of(backbone: BackboneConfig, num_classes: int, pretrained: bool) -> nn.Module:
+    """The backbone with its head; `pretrained` as the configuration says, else from random weights."""
+    return build_model(
+        backbone.library,
+        backbone.name,
+        num_classes,
+        pretrained=pretrained and backbone.pretrained,
+        weights=backbone.weights if pretrained else None,
+        options=backbone.options,
+        head=backbone.head,
+        scale=backbone.scale,
+        learn_scale=backbone.learn_scale,
+    )
+
+
+def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss; one that asks for the class frequencies gets those of the training targets.
+
+    Raises:
+        ConfigError: it is given others, or cannot be built.
+    """
+    more = {}
+    if takes(loss, "class_frequencies"):
+        if "class_frequencies" in loss:
+            raise ConfigError("loss.class_frequencies is counted on the training targets; leave it out")
+        more["class_frequencies"] = torch.from_numpy(class_frequencies(split.targets))
+    built: Callable[[Tensor, Tensor], Tensor] = build(loss, **more)
+    return built.to(device) if isinstance(built, nn.Module) else built
+
+
+def evaluation_batches(config: TrainConfig, split: Split, world: World) -> BatchLoader:
+    """This process's share of a split, in batches of a microbatch."""
+    return test_loader(
+        split,
+        build(config.transforms),
+        batch_size=config.microbatch_size,
+        rank=world.rank,
+        world_size=world.size,
+        workers=_num_workers(config.workers, split, world),
+        pin_memory=world.device.type == "cuda",
+    )
+
+
+def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
+    """All that trains, at its start."""
+    torch.manual_seed(config.seed)
+    model = model_of(config.backbone, len(split.class_names), pretrained=True).to(world.device)
+    transform = build(config.transforms)
+    check_takes(model, model_inputs(first_image(split, transform), world.device))
+    sampler = TrainSampler(
+        num_samples=len(split),
+        seed=config.seed,
+        batch_size=config.batch_size,
+        microbatch_size=config.microbatch_size,
+        rank=world.rank,
+        world_size=world.size,
+        fixed_order=config.data.quirks.fixed_buckets,
+    )
+    return Trainer(
+        model=model,
+        optimizer=build_optimizer(
+            model,
+            head_of(model).parameters(),
+            **dataclasses.asdict(config.optim),
+            fused=config.precision != "fp16",
+        ),
+        loss=loss_of(config.loss, split, world.device),
+        batches=train_loader(
+            split,
+            transform,
+            sampler,
+            workers=_num_workers(config.workers, split, world),
+            pin_memory=world.device.type == "cuda",
+        ),
+        sampler=sampler,
+        layout=BatchLayout(
+            config.batch_size, config.bucket_size, config.microbatch_size, rank=world.rank, world_size=world.size
+        ),
+        world=world,
+        precision=config.precision,
+        seed=config.seed,
+        epochs=config.epochs,
+        steps_per_epoch=num_steps(len(split), config.batch_size),
+    )
+
+
+def _num_workers(workers: int | None, split: Split, world: World) -> int:
+    """Loader processes: as configured, or one per core for image files and none for images in memory."""
+    if workers is not None:
+        return workers
+    return 0 if isinstance(split.images, np.ndarray) else max(1, usable_cores() // world.size)

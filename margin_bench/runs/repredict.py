@@ -1,0 +1,89 @@
+"""What the model of a finished run says of a split, asked again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from margin_bench.config.build import refuse_foreign_targets
+from margin_bench.config.schema import EvaluateConfig, TrainConfig, typed
+from margin_bench.errors import CheckpointError, DataError, StoppedError
+from margin_bench.metrics.protocols import report
+from margin_bench.runs.parts import class_difference, evaluation_batches, load_split, model_of
+from margin_bench.runs.train import CHECKPOINTS, WEIGHTS
+from margin_bench.runtime.console import say
+from margin_bench.runtime.files import sha256
+from margin_bench.runtime.signals import StopRequest, stop_request
+from margin_bench.runtime.world import World, join_world, run_processes
+from margin_bench.training import checkpoint
+from margin_bench.training.predict import check_finite, predict
+
+
+def repredict(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> None:
+    """Runs a finished run's model on a split, on any number of processes, and prints the metrics.
+
+    Raises:
+        CheckpointError: its weights are missing or not those of its record.
+        ConfigError: its data set is not ours and the user has not said that it is to be trusted.
+        DataError: the data has other classes, or as in `load_split`.
+    """
+    if not config.trust:
+        # The loss, which may be the user's own, is not built here.
+        refuse_foreign_targets({name: record["config"][name] for name in ("dataset", "transforms")}, str(run_dir))
+    run_processes(_process, config, record, run_dir, num_processes=config.devices)
+
+
+def _process(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> None:
+    with join_world() as world, stop_request() as stop:
+        scores, targets = _predict(config, record, run_dir, world, stop)
+        if world.is_first:
+            where = f"{config.split} split, {config.weights} epoch of {run_dir}"
+            say(report(scores, targets, config.metric.protocol, where))
+
+
+def _predict(
+    config: EvaluateConfig, record: dict[str, Any], run_dir: Path, world: World, stop: StopRequest
+) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    trained = _config_of(record)
+    trained.workers = config.workers
+    if config.root is not None:
+        trained.dataset["root"] = config.root
+    split = load_split(trained.dataset, config.split)
+    if difference := class_difference(split.class_names, record["dataset"]["class_names"]):
+        raise DataError(
+            f"the classes of the data and those that {run_dir} was trained on differ: {difference}\n"
+            "Give the data with the same classes in the same order."
+        )
+    model = model_of(trained.backbone, len(split.class_names), pretrained=False)
+    model.load_state_dict(_weights(run_dir, config.weights, record["weights_sha256"]))
+    batches = evaluation_batches(trained, split, world)
+    scores = predict(model.to(world.device), batches, split.targets.shape, trained.microbatch_size, world, stop)
+    if scores is None:
+        raise StoppedError("the evaluation was stopped", world.max(stop.exit_code))
+    check_finite(scores)
+    return scores, split.targets
+
+
+def _config_of(record: dict[str, Any]) -> TrainConfig:
+    """The configuration that a record holds."""
+    config: TrainConfig = typed("train", OmegaConf.create(record["config"]))
+    return config
+
+
+def _weights(run_dir: Path, which: str, expected_sha256: str) -> dict[str, Tensor]:
+    if which == "last":
+        path = run_dir / WEIGHTS
+        if not path.is_file() or sha256(path) != expected_sha256:
+            raise CheckpointError(
+                f"{path} is missing or not what the record says: another SHA-256\n"
+                "Take weights=best, or delete the run's folder and run it again."
+            )
+        return checkpoint.load_weights(path)
+    state = checkpoint.load_best(run_dir / CHECKPOINTS)
+    if state is None:
+        raise CheckpointError(f"{run_dir} holds no best checkpoint; take weights=last")
+    model_state: dict[str, Tensor] = state["model"]
+    return model_state

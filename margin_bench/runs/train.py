@@ -1,0 +1,257 @@
+"""A run from its checked configuration to its record. Only here all modules meet."""
+
+import contextlib
+import dataclasses
+import sys
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from margin_bench.config.identity import files_sha256
+from margin_bench.config.schema import PAPER, TrainConfig
+from margin_bench.data.facts import facts
+from margin_bench.errors import DataError, DivergedError, MarginBenchError, RunError, StoppedError
+from margin_bench.metrics.protocols import in_percent
+from margin_bench.records.history import write_history, write_log
+from margin_bench.records.record import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    RUNNING,
+    STOPPED,
+    environment,
+    read_record,
+    write_record,
+)
+from margin_bench.records.scores import SavedScores, save_scores, scores_sha256
+from margin_bench.records.summary import print_result
+from margin_bench.runs.parts import evaluation_batches, load_splits, trainer_of
+from margin_bench.runs.trackers import Tracker, make_tracker
+from margin_bench.runtime.lock import run_lock
+from margin_bench.runtime.signals import StopRequest, stop_request, stopped_error
+from margin_bench.runtime.world import World, join_world, run_processes
+from margin_bench.training import checkpoint
+from margin_bench.training.predict import Evaluation, predict, score
+from margin_bench.training.progress import Progress
+
+CHECKPOINTS = "checkpoints"
+WEIGHTS = "weights.safetensors"
+
+
+def train(config: TrainConfig, run_dir: Path) -> None:
+    """Trains one run to its end, from wherever it stands, and prints its scores.
+
+    Args:
+        config: checked, its precision resolved.
+        run_dir: the run's directory, named by its id.
+
+    Raises:
+        MarginBenchError: with the exit code of whatever the run met.
+    """
+    run_processes(_train_process, config, run_dir, num_processes=config.devices)
+
+
+def _train_process(config: TrainConfig, run_dir: Path) -> None:
+    """What each process of a run does: it owns the run's directory, trains, and leaves a record whatever happens."""
+    with join_world() as world, run_lock(run_dir, world), stop_request() as stop:
+        record = world.from_first(read_record(run_dir))
+        if record is None or record["status"] != FINISHED:  # another process may have finished it by now
+            record = _new_record(config, run_dir, world)
+            with _recorded(record, run_dir, world), runtime_errors():
+                _Run(config, run_dir, world, stop).train(record)
+        if world.is_first:
+            print_result(record, run_dir)
+
+
+def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, Any]:
+    content = dataclasses.asdict(config)
+    return {
+        "status": RUNNING,
+        "run_id": run_dir.name,
+        "config": content,
+        "files_sha256": files_sha256(content),
+        "seed": config.seed,
+        "dataset": None,
+        "metric_protocol": PAPER,
+        "metrics": None,
+        "best": None,
+        "history": [],
+        "weights_sha256": None,
+        "scores_sha256": None,
+        "durations": None,
+        "num_processes": world.size,
+        "environment": environment(),
+        "started": _now(),
+        "ended": None,
+        "error": None,
+    }
+
+
+@contextlib.contextmanager
+def _recorded(record: dict[str, Any], run_dir: Path, world: World) -> Iterator[None]:
+    """Writes the record before and after the block, which ends as finished, stopped, diverged or failed."""
+    if world.is_first:
+        write_record(run_dir, record)
+    try:
+        yield
+        record["status"] = FINISHED
+    except BaseException as error:
+        record["status"] = _status_after(error)
+        record["error"] = str(error) or type(error).__name__
+        write_log(run_dir, record["error"] if isinstance(error, MarginBenchError) else traceback.format_exc())
+        raise
+    finally:
+        record["ended"] = _now()
+        if world.is_first:
+            write_record(run_dir, record)
+
+
+def _status_after(error: BaseException) -> str:
+    if isinstance(error, StoppedError | KeyboardInterrupt):
+        return STOPPED
+    return DIVERGED if isinstance(error, DivergedError) else FAILED
+
+
+@contextlib.contextmanager
+def runtime_errors() -> Iterator[None]:
+    """Tells the user what the machine, not our code, could not do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            f"no memory left: {str(error).splitlines()[0]}\n"
+            "Lower microbatch_size; the bucket may stay as large as it is."
+        ) from error
+
+
+class _Run:
+    """The parts of a run that goes on, in one process."""
+
+    def __init__(self, config: TrainConfig, run_dir: Path, world: World, stop: StopRequest) -> None:
+        self.config, self.run_dir, self.world, self.stop = config, run_dir, world, stop
+        train_split, self.test_split = load_splits(config.dataset, config.data.holdout)
+        self.facts = facts(train_split, self.test_split)
+        self.test_batches = evaluation_batches(config, self.test_split, world)
+        self.trainer = trainer_of(config, train_split, world)
+        state = checkpoint.load_latest(run_dir / CHECKPOINTS)
+        if state is not None:
+            _check_same_data(state.pop("fingerprints"), self.facts["fingerprints"], run_dir)
+            self.trainer.load_state(state)
+        self.state = self.trainer.run_state
+
+    def train(self, record: dict[str, Any]) -> None:
+        """Trains the epochs that are left and fills the record."""
+        record["dataset"] = self.facts
+        steps_done = self.state.epoch * self.trainer.steps_per_epoch + self.state.step
+        stream = sys.stderr if self.world.is_first else None
+        log = partial(write_log, self.run_dir)
+        progress = Progress(self.config.epochs, self.trainer.steps_per_epoch, stream, steps_done, log)
+        if steps_done:
+            progress.say(f"going on at epoch {self.state.epoch + 1}, step {self.state.step}")
+        num_train = self.facts["num_train"]
+        if num_train < self.config.batch_size:
+            progress.say(f"{num_train} training samples go round to fill a batch of {self.config.batch_size}")
+        tracker = make_tracker(
+            self.config.tracker if self.world.is_first else "none", self.run_dir, self.run_dir.name, record["config"]
+        )
+        try:
+            while self.state.epoch < self.config.epochs:
+                self._train_epoch(progress, tracker)
+        finally:
+            progress.close()
+            tracker.close()
+            self._fill(record)
+
+    def _train_epoch(self, progress: Progress, tracker: Tracker) -> None:
+        """Trains, evaluates and saves one epoch; a stop on the way is saved at its step boundary and raised."""
+        progress.start_epoch()
+        exit_code = self.trainer.train_epoch(self.stop, progress)
+        self.trainer.check_finite()
+        entry = {"epoch": self.state.epoch + 1, **self.trainer.summary()} if not exit_code else {}
+        evaluation = None
+        if not exit_code and self._evaluation_is_due():
+            evaluation = self._evaluate()
+            exit_code = 0 if evaluation else self.world.max(self.stop.exit_code)
+        if exit_code:
+            self._save(best=False)
+            raise stopped_error(exit_code, f"epoch {self.state.epoch + 1}, step {self.state.step}")
+        if evaluation:
+            entry |= evaluation.metrics
+            progress.say(f"epoch {entry['epoch']}: {in_percent(evaluation.metrics)}")
+        self._finish_epoch(entry, evaluation)
+        tracker.log({key: float(value) for key, value in entry.items()}, step=self.state.epoch)
+
+    def _evaluation_is_due(self) -> bool:
+        epoch = self.state.epoch + 1
+        return epoch % self.config.evaluate_every == 0 or epoch == self.config.epochs
+
+    def _evaluate(self) -> Evaluation | None:
+        started = perf_counter()
+        scores = predict(
+            self.trainer.model,
+            self.test_batches,
+            self.test_split.targets.shape,
+            self.config.microbatch_size,
+            self.world,
+            self.stop,
+        )
+        evaluation = None if scores is None else score(scores, self.test_split)
+        self.state.evaluate_seconds += perf_counter() - started
+        return evaluation
+
+    def _finish_epoch(self, entry: dict[str, Any], evaluation: Evaluation | None) -> None:
+        before = [earlier["map_class"] for earlier in self.state.history if "map_class" in earlier]
+        is_best = "map_class" in entry and entry["map_class"] > max(before, default=-1.0)
+        self.state.finish_epoch(entry)
+        if evaluation and self.world.is_first and self.state.epoch == self.config.epochs:
+            split = self.test_split
+            save_scores(self.run_dir, SavedScores(evaluation.scores, split.targets, split.class_names))
+        self._save(best=is_best)
+
+    def _save(self, best: bool) -> None:
+        """Saves the state in the first process; the others wait, so that none ends the run before it is saved."""
+        if self.world.is_first:
+            write_history(self.run_dir, self.state.history)
+            checkpoint.save(
+                self.run_dir / CHECKPOINTS,
+                {**self.trainer.state(), "fingerprints": self.facts["fingerprints"]},
+                epoch=self.state.epoch,
+                step=self.state.step,
+                best=best,
+            )
+        self.world.wait_for_all()
+
+    def _fill(self, record: dict[str, Any]) -> None:
+        evaluated = [entry for entry in self.state.history if "map_class" in entry]
+        names = ("map_class", "map_sample", "classes_left_out", "samples_left_out")
+        if evaluated:
+            best = max(evaluated, key=lambda entry: entry["map_class"])
+            record["metrics"] = {name: evaluated[-1][name] for name in names}
+            record["best"] = {name: best[name] for name in ("epoch", *names)}
+        record["history"] = self.state.history
+        record["durations"] = {
+            "train_seconds": round(self.state.train_seconds, 2),
+            "evaluate_seconds": round(self.state.evaluate_seconds, 2),
+        }
+        if self.state.epoch == self.config.epochs and self.world.is_first:
+            record["weights_sha256"] = checkpoint.save_weights(self.run_dir / WEIGHTS, self.trainer.model.state_dict())
+            record["scores_sha256"] = scores_sha256(self.run_dir)
+
+
+def _check_same_data(before: dict[str, str], now: dict[str, str], run_dir: Path) -> None:
+    changed = [name for name in now if now[name] != before[name]]
+    if changed:
+        raise DataError(
+            f"the {' and '.join(changed)} samples are not those that {run_dir} began with: another fingerprint\n"
+            "Restore the data set, or delete the run's folder to begin anew."
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

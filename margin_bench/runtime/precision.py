@@ -1,0 +1,36 @@
+"""The precision of the forward: which one the processor is made for, and how it is applied."""
+
+import contextlib
+
+import torch
+
+from margin_bench.errors import ConfigError
+from margin_bench.runtime.hardware import cpu_entry
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_precision(name: str) -> str:
+    """`fp32`, `bf16` or `fp16`; for `auto` bf16 where this machine computes in it natively, else fp32.
+
+    Raises:
+        ConfigError: fp16 without a GPU; a CPU has no fast path for it.
+    """
+    if name == "fp16" and not torch.cuda.is_available():
+        raise ConfigError("precision=fp16 needs a GPU; take precision=bf16 or precision=fp32 here")
+    if name != "auto":
+        return name
+    return "bf16" if _has_bf16() else "fp32"
+
+
+def _has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool({"avx512_bf16", "amx_bf16"} & set(cpu_entry("flags").split()))
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context of a forward; float32 parameters, cast operation by operation."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, DTYPES[precision])

@@ -1,0 +1,95 @@
+"""Every table that a record is in, on the data set and the backbone that it is of. Imports no torch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from margin_bench.config.words import key_of
+from margin_bench.config.yaml_files import read_yaml
+from margin_bench.errors import ConfigError
+from margin_bench.tables.identities import Identities
+from margin_bench.tables.measure import Measured, Request, measure
+from margin_bench.tables.spec import Table, read_table, table_names
+from margin_bench.tables.usable_records import Records
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What records are of, as overrides, empty where no file has the name.
+
+    Attributes:
+        is_usual: whether the backbone is the one that the data set brings.
+    """
+
+    dataset: str
+    backbone: str
+    is_usual: bool
+
+
+def every_table(request: Request, records: Records, identities: Identities) -> list[Measured]:
+    """Every table, on every data set and backbone that records are of, that has a record in it."""
+    found: dict[tuple[str, ...], Measured] = {}
+    settings = _settings(records, identities)
+    for name in table_names(identities.dirs):
+        table = read_table(name, identities.dirs)
+        for setting in settings:
+            for words in _tried(table, setting, request):
+                each = _measured(table, replace(request, words=words + request.words), records, identities)
+                if each:
+                    found.setdefault((name, *words), each)
+                    break
+    return list(found.values())
+
+
+def _measured(table: Table, request: Request, records: Records, identities: Identities) -> Measured | None:
+    """The table, if it has a place for the words of the request, and records."""
+    try:
+        found = measure(table, request, records, identities)
+    except ConfigError:
+        return None
+    return found if found.records else None
+
+
+def _tried(table: Table, setting: Setting, request: Request) -> Iterator[tuple[str, ...]]:
+    """The overrides that put a table on a setting, as few as may do; without what the table or the user says."""
+    said = _words_of(table)
+    given = {key_of(word) for word in request.words}
+    choices: list[tuple[str, ...]] = [(setting.dataset,)] if setting.is_usual or table.is_of_facts else []
+    if not table.is_of_facts:  # facts are those of a data set
+        choices.append((setting.dataset, setting.backbone))
+    for chosen in choices:
+        yield tuple(word for word in chosen if word and word not in said and key_of(word) not in given)
+
+
+def _settings(records: Records, identities: Identities) -> list[Setting]:
+    """The choices of data set and backbone that records are of."""
+    names = {
+        (record["config"]["dataset"]["name"], record["config"]["backbone"]["name"])
+        for record in records.usable.values()
+    }
+    datasets, backbones = (_options(group, identities.dirs) for group in ("dataset", "backbone"))
+    found = []
+    for dataset_name, backbone_name in sorted(names):
+        dataset = f"dataset={datasets[dataset_name]}" if dataset_name in datasets else ""
+        backbone = f"backbone={backbones[backbone_name]}" if backbone_name in backbones else ""
+        usual = identities.of((dataset,)).content["backbone"]["name"] if dataset else None
+        found.append(Setting(dataset, backbone, backbone_name == usual))
+    return found
+
+
+def _options(group: str, dirs: list[Path]) -> dict[str, str]:
+    """The files of a group by the name that they give; of several with one name that which is called like it."""
+    options: dict[str, str] = {}
+    for path in (path for folder in dirs for path in sorted((folder / group).glob("*.yaml"))):
+        content = read_yaml(path)
+        name = content.get(group, content).get("name")
+        if name not in options or path.stem == name:
+            options[name] = path.stem
+    return options
+
+
+def _words_of(table: Table) -> set[str]:
+    """All overrides that stand in a table."""
+    words = {word for block in table.blocks for word in block.words}
+    axes = [axis for block in table.blocks for axis in (block.rows, block.columns)]
+    return words | {word for axis in axes for entry in axis.entries for word in entry.words}

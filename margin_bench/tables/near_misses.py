@@ -1,0 +1,76 @@
+"""Records that look as if they belonged to a table, and why they do not. Imports no torch."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from margin_bench.records.traits import Traits, traits_of
+from margin_bench.tables.identities import Identity
+from margin_bench.tables.usable_records import Records
+
+SHOWN = 3  # runs named for each cause
+
+
+def near(
+    identities: Sequence[Identity],
+    varied: Sequence[str],
+    records: Records,
+    known: set[str],
+    seeds: Sequence[int],
+    precision: str | None,
+) -> list[str]:
+    """A line for each cause that leaves out records of a table.
+
+    Args:
+        identities: of the cells.
+        varied: the keys that tell the cells apart: a record that agrees with a cell in these is near.
+        known: the ids of the records that are in the table.
+        seeds, precision: of the table.
+    """
+    causes: dict[str, list[str]] = {}
+    cells = {_key(identity.content, varied): (identity, traits_of(identity.content)) for identity in identities}
+    for run_id, record in records.usable.items():
+        if run_id in known or record["seed"] not in seeds:
+            continue
+        cell = cells.get(_key(record["config"], varied))
+        if cell is not None:
+            expected = _of_run(*cell, record["seed"], precision or record["config"]["precision"])
+            causes.setdefault(_difference(records.traits(run_id), expected), []).append(run_id)
+
+    @cache
+    def run_ids(seed: int, its_precision: str) -> set[str]:
+        return {identity.run_id(seed, its_precision) for identity in identities}
+
+    for record, reason in records.unusable:
+        if record["seed"] in seeds and record["run_id"] in run_ids(record["seed"], record["config"]["precision"]):
+            causes.setdefault(reason, []).append(record["run_id"])
+    return [f"{_names(run_ids)} {cause}" for cause, run_ids in sorted(causes.items())]
+
+
+def _of_run(identity: Identity, traits: Traits, seed: int, precision: str) -> Traits:
+    """The traits of a cell's identity as those of one of its runs."""
+    its_precision = traits["precision"] if identity.has_own_precision else repr(precision)
+    return traits | {key: repr(seed) for key in ("seed", *identity.seeded)} | {"precision": its_precision}
+
+
+def _key(content: dict[str, Any], varied: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(_value(content, key) for key in varied)
+
+
+def _value(content: Any, key: str) -> Any:
+    """The value of a dotted key, as something that can be looked up; None if it is not there."""
+    for name in key.split("."):
+        content = content.get(name) if isinstance(content, dict) else None
+    return str(content) if isinstance(content, list | dict) else content
+
+
+def _difference(traits: dict[str, str], expected: dict[str, str]) -> str:
+    keys = sorted(key for key in traits.keys() | expected.keys() if traits.get(key) != expected.get(key))
+    return (
+        f"differs in {', '.join(keys)}" if keys else "differs in the content of a file, or comes from another version"
+    )
+
+
+def _names(run_ids: list[str]) -> str:
+    more = len(run_ids) - SHOWN
+    return ", ".join(sorted(run_ids)[:SHOWN]) + (f" and {more} more:" if more > 0 else "")

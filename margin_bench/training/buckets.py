@@ -1,0 +1,153 @@
+"""From microbatches to the gradient of the batch: one loss value per bucket, on any number of processes.
+
+A batch of B rows is one optimiser step, a bucket of M rows one loss value, a microbatch of m rows one forward. Process
+r of W holds the rows [r B/W, (r+1) B/W) of the batch as consecutive microbatches. The loss of the batch is the mean
+over its B/M buckets. Only logits and targets travel between processes: each computes the loss of the buckets that its
+rows belong to, takes the gradient of the batch's loss with respect to its own rows of logits, and carries it back
+through its own forward. The parameter gradients, summed over the processes, are then those of one process with the
+whole batch.
+
+A bucket that spans several microbatches of a process takes two passes: all logits without a graph, the gradient with
+respect to them, and a second forward of each microbatch that carries its part of it back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from margin_bench.errors import ConfigError
+from margin_bench.runtime.world import World
+from margin_bench.training.batch_norm import frozen_statistics, merged_statistics
+from margin_bench.training.diagnostics import STATISTICS, bucket_statistics
+
+
+@dataclass(frozen=True)
+class BatchLayout:
+    """How the rows of a batch fall into buckets, microbatches and processes."""
+
+    batch_size: int
+    bucket_size: int
+    microbatch_size: int
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        assert self.batch_size % self.bucket_size == 0
+        assert self.batch_size % (self.world_size * self.microbatch_size) == 0
+
+    @property
+    def num_buckets(self) -> int:
+        """Buckets of the batch."""
+        return self.batch_size // self.bucket_size
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the batch that this process holds."""
+        return self.batch_size // self.world_size
+
+    @property
+    def first_row(self) -> int:
+        return self.rank * self.num_rows
+
+    @property
+    def num_microbatches(self) -> int:
+        """Microbatches of this process."""
+        return self.num_rows // self.microbatch_size
+
+    @property
+    def first_microbatch(self) -> int:
+        return self.rank * self.num_microbatches
+
+    @property
+    def needs_two_passes(self) -> bool:
+        return self.num_microbatches > 1 and self.microbatch_size % self.bucket_size != 0
+
+    @property
+    def crosses_processes(self) -> bool:
+        return self.num_rows % self.bucket_size != 0
+
+
+def backward_batch(
+    model: nn.Module,
+    forward: Callable[[Tensor, int], Tensor],
+    images: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    layout: BatchLayout,
+    world: World,
+    gradient_scale: float = 1.0,
+) -> Tensor:
+    """Adds this process's part of the gradient of the batch's loss to the parameters of `model`.
+
+    Args:
+        forward: `(images of a microbatch, its number in the batch) -> logits`, float32 (m, C); repeatable.
+        images: the microbatches of this process.
+        targets: for each of them int8 (m, C).
+        loss: `(logits (M, C), targets (M, C)) -> scalar`, the value of one bucket.
+        gradient_scale: factor on the gradient, for precisions that need one.
+
+    Returns:
+        The STATISTICS of the buckets that begin in this process's rows, summed: float32 (len(STATISTICS),).
+    """
+    statistics = torch.zeros(len(STATISTICS), device=world.device)
+    numbers = range(layout.first_microbatch, layout.first_microbatch + layout.num_microbatches)
+    if layout.needs_two_passes:
+        with torch.no_grad(), frozen_statistics(model):
+            logits = torch.cat([forward(*microbatch) for microbatch in zip(images, numbers, strict=True)])
+        gradient = _logit_gradient(logits, torch.cat(list(targets)), loss, layout, world, statistics)
+        gradients = torch.split(gradient, layout.microbatch_size)
+    with merged_statistics(model, world, layout.num_microbatches):
+        for index, (microbatch, number) in enumerate(zip(images, numbers, strict=True)):
+            logits = forward(microbatch, number)
+            if layout.needs_two_passes:
+                gradient = gradients[index]
+            else:
+                gradient = _logit_gradient(logits.detach(), targets[index], loss, layout, world, statistics)
+            torch.autograd.backward(logits, gradient * gradient_scale)
+    return statistics
+
+
+def _logit_gradient(
+    logits: Tensor,
+    targets: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    layout: BatchLayout,
+    world: World,
+    statistics: Tensor,
+) -> Tensor:
+    """The gradient of the batch's loss with respect to these rows: those of one microbatch, or all of this process.
+
+    Adds to the statistics those of the buckets that begin in these rows.
+    """
+    own = range(len(logits))
+    if layout.crosses_processes:
+        own = range(layout.first_row, layout.first_row + layout.num_rows)
+        logits, targets = world.gather_rows(logits), world.gather_rows(targets)
+    gradient = torch.empty_like(logits)
+    for first in range(own.start - own.start % layout.bucket_size, own.stop, layout.bucket_size):
+        rows = slice(first, first + layout.bucket_size)
+        bucket = logits[rows].detach().requires_grad_()
+        value = _checked(loss(bucket, targets[rows]))
+        (gradient[rows],) = torch.autograd.grad(value, bucket)
+        if first in own:
+            statistics += bucket_statistics(loss, bucket, targets[rows], value, gradient[rows])
+    return gradient[own.start : own.stop] / layout.num_buckets
+
+
+def _checked(value: Tensor) -> Tensor:
+    """The value of a loss, which may be a user's own.
+
+    Raises:
+        ConfigError: it is not one number, or no gradient leads from it to the logits.
+    """
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        came = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+        raise ConfigError(f"the loss returned {came}\nExpected one number, a tensor (), for a bucket: take the mean.")
+    if not value.requires_grad:
+        raise ConfigError(
+            "the loss does not depend on the logits: no gradient leads to them\n"
+            "Expected a number computed from them by torch, without detach() and outside of torch.no_grad()."
+        )
+    return value.reshape(())

@@ -1,0 +1,235 @@
+"""The training state of a run, saved so that no kill, full disk or flipped bit goes unnoticed; and weights files.
+
+A folder of checkpoints holds one file per saved state and `manifest.json`, which names the last two states and the best
+one, each with its checksum. A state counts once the manifest names it.
+"""
+
+import io
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from margin_bench.errors import CheckpointError, DataError
+from margin_bench.runtime.files import sha256, write_atomic
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+NUM_KEPT = 2
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A saved state, as the manifest names it."""
+
+    file: str
+    sha256: str
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """The last states, newest first, and the best one."""
+
+    latest: tuple[_Entry, ...] = ()
+    best: _Entry | None = None
+
+    def files(self) -> set[str]:
+        return {entry.file for entry in (*self.latest, self.best) if entry}
+
+
+def save(folder: Path, state: dict[str, Any], *, epoch: int, step: int, best: bool) -> None:
+    """Save a state; the one before it and the best one stay, older ones go.
+
+    A process killed at any moment leaves a folder that loads: states are added under new names, then the manifest
+    is replaced, then files that it does not name are removed.
+
+    Args:
+        folder: where the run's checkpoints are; made if it is not there.
+        state: tensors, numbers, strings, and lists and dicts of these.
+        epoch: where the state stands; it names the file.
+        step: likewise.
+        best: whether this is the best state so far.
+
+    Raises:
+        CheckpointError: it cannot be written, or the folder's manifest is broken.
+    """
+    manifest = _read_manifest(folder)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    checksum = sha256(data)
+    # The checksum in the name keeps a state saved twice at one step from replacing a file that the manifest names.
+    entry = _Entry(f"epoch{epoch:04d}-step{step:07d}-{checksum[:8]}.pt", checksum, epoch, step)
+    write_atomic(folder / entry.file, data)
+    # States at this step or after it were gone back from, since they were broken.
+    before = [other for other in manifest.latest if (other.epoch, other.step) < (epoch, step)]
+    manifest = _Manifest((entry, *before[: NUM_KEPT - 1]), entry if best else manifest.best)
+    write_atomic(folder / MANIFEST, json.dumps(asdict(manifest), indent=2).encode())
+    _remove_unnamed(folder, manifest)
+
+
+def load_latest(folder: Path) -> dict[str, Any] | None:
+    """The newest state, its tensors on the CPU. None: there is no checkpoint yet.
+
+    A newest file that is broken is left out with a warning and the state before it is given.
+
+    Raises:
+        CheckpointError: there are checkpoints, but all are broken.
+    """
+    broken = []
+    for entry in _read_manifest(folder).latest:
+        try:
+            state = _load(folder, entry)
+        except _BrokenError as error:
+            broken.append(str(error))
+            continue
+        if broken:
+            logger.warning("Going back to %s. Broken: %s.", entry.file, "; ".join(broken))
+        return state
+    if broken:
+        raise _no_valid_state(folder, broken)
+    return None
+
+
+def load_best(folder: Path) -> dict[str, Any] | None:
+    """The best state, its tensors on the CPU. None: no state was saved as the best.
+
+    Raises:
+        CheckpointError: its file is broken.
+    """
+    entry = _read_manifest(folder).best
+    if entry is None:
+        return None
+    try:
+        return _load(folder, entry)
+    except _BrokenError as error:
+        raise _no_valid_state(folder, [str(error)]) from error
+
+
+def save_weights(path: Path, model_state: Mapping[str, Tensor]) -> str:
+    """Write a model's tensors as safetensors and give the SHA-256 of the file, which depends on the tensors alone.
+
+    Tensors that share memory are written once under each name.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    tensors = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in model_state.items()
+    }
+    data = safetensors.torch.save(tensors)
+    write_atomic(path, data)
+    return sha256(data)
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from a `.safetensors` file, or from a file that `torch.save` wrote.
+
+    In the latter the tensors may stand under "state_dict" or "model". Code in it is refused, not run.
+
+    Raises:
+        DataError: the file is missing, broken, or holds something other than tensors by name.
+    """
+    try:
+        data = path.read_bytes()
+        content = safetensors.torch.load(data) if path.suffix == ".safetensors" else _unpickle(data)
+    except OSError as error:
+        raise DataError(
+            f"Cannot read the weights {path}: {error.strerror or error}.\nGive the path of a weights file."
+        ) from error
+    except (ValueError, safetensors.SafetensorError) as error:
+        raise _not_weights(path, "it is broken, or holds more than tensors and plain values") from error
+    if isinstance(content, dict):
+        content = content.get("state_dict", content.get("model", content))
+    if not isinstance(content, dict) or not content:
+        raise _not_weights(path, f"it holds {type(content).__name__} without tensors")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise _not_weights(path, f"{name!r} is {type(value).__name__}")
+    return content
+
+
+class _BrokenError(Exception):
+    """A checkpoint file that cannot be used; the message names it and the cause."""
+
+
+def _load(folder: Path, entry: _Entry) -> dict[str, Any]:
+    try:
+        data = (folder / entry.file).read_bytes()
+    except OSError as error:
+        raise _BrokenError(f"{entry.file} ({error.strerror or error})") from error
+    if sha256(data) != entry.sha256:
+        raise _BrokenError(f"{entry.file} (its checksum is wrong)")
+    try:
+        state = _unpickle(data)
+    except ValueError as error:
+        raise _BrokenError(f"{entry.file} ({error})") from error
+    if not isinstance(state, dict):
+        raise _BrokenError(f"{entry.file} (not a state but {type(state).__name__})")
+    return state
+
+
+def _unpickle(data: bytes) -> Any:
+    try:
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    # A damaged or malicious file fails in as many ways as there are bytes in it: no list of errors would be complete.
+    except Exception as error:
+        raise ValueError("it holds more than tensors and plain values, or is damaged") from error
+
+
+def _read_manifest(folder: Path) -> _Manifest:
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_bytes())
+        best = content["best"]
+        return _Manifest(tuple(map(_entry, content["latest"])), None if best is None else _entry(best))
+    except FileNotFoundError:
+        return _Manifest()
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path}: {error.strerror or error}.\nMake it readable.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"Expected a list of checkpoints in {path}, found something else.\n{_start_anew(folder)}"
+        ) from error
+
+
+def _entry(content: dict[str, Any]) -> _Entry:
+    entry = _Entry(**content)
+    if Path(entry.file).name != entry.file:
+        raise ValueError(f"{entry.file} is not a plain file name")
+    return entry
+
+
+def _remove_unnamed(folder: Path, manifest: _Manifest) -> None:
+    """Remove states that are no longer wanted and what killed saves left behind."""
+    named = manifest.files()
+    for path in [*folder.glob("epoch*-step*.pt"), *folder.glob(".*.tmp")]:
+        if path.name not in named:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("Cannot remove the old checkpoint %s: %s.", path, error.strerror or error)
+
+
+def _no_valid_state(folder: Path, broken: list[str]) -> CheckpointError:
+    return CheckpointError(f"No usable checkpoint in {folder}.\nBroken: {'; '.join(broken)}.\n{_start_anew(folder)}")
+
+
+def _start_anew(folder: Path) -> str:
+    return f"Delete the run's folder {folder.parent} to start anew."
+
+
+def _not_weights(path: Path, cause: str) -> DataError:
+    return DataError(
+        f"Expected tensors by name in {path}, but: {cause}.\n"
+        "Give a .safetensors file, or one that torch.save wrote from a state_dict."
+    )

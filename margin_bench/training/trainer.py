@@ -1,0 +1,173 @@
+"""One epoch of training: steps of one batch each, as the protocol of the paper (section 4.1) has them."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from margin_bench.data.loading import TrainSampler
+from margin_bench.errors import DivergedError
+from margin_bench.runtime.precision import autocast
+from margin_bench.runtime.signals import StopRequest
+from margin_bench.runtime.world import World
+from margin_bench.training.buckets import BatchLayout, backward_batch
+from margin_bench.training.diagnostics import STATISTICS, summary
+from margin_bench.training.models import model_inputs
+from margin_bench.training.optim import set_rates
+from margin_bench.training.progress import Progress
+
+
+@dataclass
+class RunState:
+    """How far a run has come: all that a checkpoint holds besides the states of model, optimiser and gradient scaler.
+
+    Attributes:
+        epoch: epochs that are finished and, where due, evaluated.
+        step: steps done in the epoch after those.
+        statistics: STATISTICS summed over these steps and all processes.
+        train_seconds, evaluate_seconds: spent so far, over all starts of the run.
+        history: one entry per finished epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    statistics: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def finish_epoch(self, entry: dict[str, Any]) -> None:
+        self.history.append(entry)
+        self.epoch, self.step, self.statistics = self.epoch + 1, 0, [0.0] * len(STATISTICS)
+
+
+@dataclass
+class Trainer:
+    """The parts of a training, and the states that move with it."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: Callable[[Tensor, Tensor], Tensor]
+    batches: Any
+    sampler: TrainSampler
+    layout: BatchLayout
+    world: World
+    precision: str
+    seed: int
+    epochs: int
+    steps_per_epoch: int
+    run_state: RunState = field(default_factory=RunState)
+
+    def __post_init__(self) -> None:
+        self.scaler = torch.amp.GradScaler(self.world.device.type, enabled=self.precision == "fp16")
+        self.scaler.scale(torch.zeros((), device=self.world.device))  # before that it has no scale to give or to change
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "run": asdict(self.run_state),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.run_state = RunState(**state["run"])
+
+    def train_epoch(self, stop: StopRequest, progress: Progress) -> int:
+        """Trains to the end of the epoch, or to the step boundary at which a stop is asked for.
+
+        Returns:
+            0, or the exit code of the signal that some process has received.
+
+        Raises:
+            DivergedError: a loss is not finite; the update is not made.
+        """
+        self.model.train()
+        self.sampler.start_at(self.run_state.epoch, self.run_state.step)
+        batches = iter(self.batches)
+        started = time.perf_counter()
+        for step in range(self.run_state.step, self.steps_per_epoch):
+            microbatches = [next(batches) for _ in range(self.layout.num_microbatches)]
+            statistics, stop_asked = self._step(step, microbatches, stop)
+            self.run_state.step = step + 1
+            self.run_state.statistics = [a + b for a, b in zip(self.run_state.statistics, statistics, strict=True)]
+            progress.step(
+                loss=_mean_loss(self.run_state.statistics),
+                learning_rate=self.optimizer.param_groups[0]["lr"],
+                num_images=self.layout.batch_size,
+            )
+            now = time.perf_counter()
+            self.run_state.train_seconds += now - started
+            started = now
+            if stop_asked:
+                return self.world.max(stop.exit_code)
+        return 0
+
+    def check_finite(self) -> None:
+        """Raises DivergedError if a weight or a running statistic is not finite: such a state is not to be saved."""
+        if not torch.stack([tensor.isfinite().all() for tensor in self.model.state_dict().values()]).all():
+            raise self._not_finite(math.nan, self.run_state.step - 1)
+
+    def summary(self) -> dict[str, float]:
+        """What the steps of the epoch have come to so far."""
+        return summary(self.run_state.statistics)
+
+    def _step(
+        self, step: int, microbatches: list[tuple[Tensor, Tensor]], stop: StopRequest
+    ) -> tuple[list[float], bool]:
+        set_rates(
+            self.optimizer, self.run_state.epoch * self.steps_per_epoch + step, self.epochs * self.steps_per_epoch
+        )
+        self.optimizer.zero_grad()
+        device = self.world.device
+        statistics = backward_batch(
+            self.model,
+            lambda images, number: self._forward(images, step, number),
+            [model_inputs(images, device) for images, _ in microbatches],
+            [targets.to(device, non_blocking=True) for _, targets in microbatches],
+            self.loss,
+            self.layout,
+            self.world,
+            gradient_scale=self.scaler.get_scale(),
+        )
+        self.world.sum_gradients(self.model)
+        stop_flag = statistics.new_tensor([float(stop.exit_code > 0)])
+        *values, stop_asked = self.world.sum(torch.cat([statistics, stop_flag])).tolist()
+        if not math.isfinite(values[0]):
+            raise self._not_finite(_mean_loss(values), step)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return values, stop_asked > 0
+
+    def _forward(self, images: Tensor, step: int, number: int) -> Tensor:
+        """Float32 logits. Randomness in the model, dropout say, is a function of the run's seed and the microbatch."""
+        entropy = np.random.SeedSequence(self.seed, spawn_key=(self.run_state.epoch, step, number))
+        seed_generators(int(entropy.generate_state(1, np.uint64)[0]), self.world.device)
+        with autocast(self.precision, self.world.device):
+            logits: Tensor = self.model(images)
+            return logits.float()
+
+    def _not_finite(self, loss: float, step: int) -> DivergedError:
+        return DivergedError(
+            f"the loss is {loss} in epoch {self.run_state.epoch + 1}, step {step + 1}; the update was not made\n"
+            "and the last checkpoint is kept. Lower optim.head_lr and optim.backbone_lr, or take precision=fp32."
+        )
+
+
+def _mean_loss(statistics: list[float]) -> float:
+    return statistics[0] / statistics[1]
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """As `torch.manual_seed`, which without a GPU takes milliseconds to note the seed for one that might come."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

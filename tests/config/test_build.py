@@ -1,0 +1,58 @@
+"""Objects from configuration: ours, the user's, and none from a file that was only read."""
+
+import pytest
+
+from margin_bench.config.build import build, refuse_foreign_targets
+from margin_bench.errors import ConfigError
+from margin_bench.losses import TwoWayLoss
+
+
+def test_a_target_is_called_with_the_groups_entries_but_its_name():
+    loss = build({"name": "twoway", "_target_": "margin_bench.losses.TwoWayLoss", "way": "class"}, logit_bias=1.0)
+    assert isinstance(loss, TwoWayLoss)
+    assert (loss.way, loss.logit_bias) == ("class", 1.0)
+
+
+def test_a_users_own_package_is_found(tmp_path, monkeypatch):
+    (tmp_path / "my_package.py").write_text(
+        "class MyLoss:\n    def __init__(self, gamma):\n        self.gamma = gamma\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert build({"_target_": "my_package.MyLoss", "gamma": 2}).gamma == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ({"_target_": "no_such_package.Loss"}, "_target_=no_such_package.Loss cannot be imported"),
+        ({"_target_": "margin_bench.losses.NoLoss"}, "cannot be imported"),
+        ({"_target_": "margin_bench.losses.TwoWayLoss", "gamma": 1}, "unexpected keyword argument 'gamma'"),
+        ({"_target_": "margin_bench.losses.TwoWayLoss", "way": "rows"}, "rows"),
+        ({"_target_": "math.pi"}, "is not to be called"),
+        ({"_target_": "builtins.int"}, "is not to be called"),
+    ],
+)
+def test_what_cannot_be_built_is_a_mistake_of_the_configuration(group, said):
+    with pytest.raises(ConfigError, match=said):
+        build(group)
+
+
+def test_a_saved_configuration_builds_only_what_is_ours():
+    for target in ("margin_bench.data.coco.load", "margin_bench.data.fast.Fast"):
+        refuse_foreign_targets({"dataset": {"_target_": target}, "epochs": 1}, "record")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "margin_bench.data.image_files.os.system",
+        "margin_bench.runs.train.torch.load",
+        "margin_bench.data.download.download",
+        "margin_bench.losses.criterion._imported",
+        "margin_bench.cli.main",
+    ],
+)
+def test_a_saved_configuration_reaches_nothing_else_not_even_through_our_modules(target):
+    with pytest.raises(ConfigError, match=rf"{target}, which no data set"):
+        refuse_foreign_targets({"a": {"b": {"_target_": target}}}, "record")

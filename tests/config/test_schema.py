@@ -1,0 +1,72 @@
+"""The configurations that the YAML files make."""
+
+import dataclasses
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from margin_bench.config.compose import check
+from margin_bench.config.schema import configs_dir, register_resolvers, search_path, typed
+from margin_bench.errors import ConfigError
+
+
+def config(*overrides):
+    register_resolvers()
+    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
+        return typed("train", compose("train", ["precision=fp32", *overrides]))
+
+
+def test_the_papers_protocol_is_what_coco_trains_by():
+    coco = config("loss=twoway", "dataset=coco")
+    assert (coco.backbone.library, coco.backbone.name, coco.backbone.pretrained) == ("torchvision", "resnet50", True)
+    assert coco.transforms["image_size"] == 224
+    assert (coco.epochs, coco.batch_size, coco.bucket_size, coco.microbatch_size) == (40, 512, 128, 128)
+    assert dataclasses.asdict(coco.optim) == {
+        "head_lr": 0.01,
+        "backbone_lr": 0.001,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 1e-4,
+    }
+    loss = {key: coco.loss[key] for key in ("positive_temperature", "negative_temperature", "way", "logit_bias")}
+    assert loss == {"positive_temperature": 4.0, "negative_temperature": 1.0, "way": "both", "logit_bias": 0.0}
+
+
+@pytest.mark.parametrize("loss", ["circle", "arcface", "cosface", "triplet", "contrastive"])
+def test_a_loss_that_measures_cosines_brings_their_head_and_its_scale(loss):
+    trained = config(f"loss={loss}", "backbone.scale=32")
+    assert (trained.backbone.head, trained.backbone.learn_scale) == ("cosine", False)
+    assert trained.loss["logit_scale"] == trained.backbone.scale == 32
+
+
+def test_every_other_loss_has_a_linear_head_unless_asked():
+    assert config().backbone.head == "linear"
+    assert config("backbone.head=cosine").backbone.head == "cosine"
+    assert config("loss=ge2e").backbone.learn_scale
+
+
+@pytest.mark.parametrize("wrong", ["backbone.head=linear", "backbone.learn_scale=true", "loss.logit_scale=30"])
+def test_a_loss_that_measures_cosines_cannot_do_without_them(wrong):
+    with pytest.raises(ConfigError, match=r"loss=arcface measures cosines: it needs backbone.head=cosine"):
+        check("train", ["loss=arcface", wrong])
+
+
+@pytest.mark.parametrize("wrong", ["backbone.head=conv", "backbone.scale=0"])
+def test_a_head_is_linear_or_cosine_and_its_scale_above_zero(wrong):
+    with pytest.raises(ConfigError, match=wrong):
+        check("train", [wrong])
+
+
+def test_a_whole_number_is_a_float_where_the_file_of_the_loss_has_one():
+    loss = config("loss=twoway", "loss.positive_temperature=4", "+loss.note=4").loss
+    assert repr(loss["positive_temperature"]) == "4.0"
+    assert repr(loss["note"]) == "4"
+    assert repr(config("loss=weston_watkins", "loss.power=2").loss["power"]) == "2"
+
+
+def test_a_file_of_the_users_own_that_ours_would_hide_is_refused(tmp_path):
+    for name in ("loss/twoway.yaml", "loss/mine.yaml", "table/table3.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("name: mine\n")
+    with pytest.raises(ConfigError, match=r"has loss/twoway\.yaml, table/table3\.yaml itself; give yours another name"):
+        search_path(str(tmp_path))

@@ -1,0 +1,46 @@
+"""What the tests of point-wise losses share: a loop over the labelled entries in plain Python numbers, and buckets."""
+
+import math
+
+import torch
+
+from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+from tests.helpers.loops import loss_and_gradient, random_bucket
+
+
+def mean_over_entries(cost, logits, targets):
+    """Mean of `cost(x, is_positive, row, column)` over the labelled entries; 0 if there are none."""
+    costs = [
+        cost(logit, target == POSITIVE, row, column)
+        for row, (logit_row, target_row) in enumerate(zip(logits.tolist(), targets.tolist(), strict=True))
+        for column, (logit, target) in enumerate(zip(logit_row, target_row, strict=True))
+        if target != UNLABELED
+    ]
+    return math.fsum(costs) / max(len(costs), 1)
+
+
+def right(x, is_positive):
+    """The logit, of a negative with the opposite sign."""
+    return x if is_positive else -x
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def softplus(x):
+    return max(x, 0) + math.log1p(math.exp(-abs(x)))
+
+
+def labelled_bucket():
+    """As `random_bucket` in float64, and every entry is labelled."""
+    logits, targets = random_bucket(seed=0, dtype=torch.float64)
+    return logits, targets.masked_fill(targets == UNLABELED, NEGATIVE)
+
+
+def assert_same(loss, other, logits, targets, other_targets, rtol=1e-12, atol=1e-15):
+    """Two losses have the same value, and the same gradient up to `atol` too."""
+    value, gradient = loss_and_gradient(loss, logits, targets)
+    other_value, other_gradient = loss_and_gradient(other, logits, other_targets)
+    torch.testing.assert_close(value, other_value, rtol=rtol, atol=0)
+    torch.testing.assert_close(gradient, other_gradient, rtol=rtol, atol=atol)

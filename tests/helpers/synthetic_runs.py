@@ -1,0 +1,88 @@
+"""Records of runs that nobody ran: what tables are made of, with numbers that a test can follow."""
+
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from margin_bench.records.record import write_record
+from margin_bench.tables.identities import Identities
+
+ENVIRONMENT = {
+    "versions": {"python": "3.11.7", "margin_bench": "0.1.0", "torch": "2.10.0"},
+    "commit": "0123456789abcdef0123456789abcdef01234567",
+    "hardware": {"cpu": "A processor", "cores": 2, "memory_gib": 8.0, "gpus": [], "threads": 2},
+    "platform": "Linux",
+    "command": ["margin-bench", "train"],
+}
+MEASURED_IN_AN_EPOCH = (
+    *("loss", "learning_rate", "gradient_norm"),
+    *("violating_samples", "counting_samples", "margin_05_samples", "margin_50_samples", "margin_95_samples"),
+    *("violating_classes", "counting_classes", "margin_05_classes", "margin_50_classes", "margin_95_classes"),
+)
+
+
+@cache
+def identities() -> Identities:
+    return Identities(None)
+
+
+def write_run(
+    runs_dir: Path,
+    words: str,
+    seed: int = 0,
+    scores: tuple[float, float] = (50.0, 70.0),
+    precision: str = "fp32",
+    **changes: Any,
+) -> Path:
+    """Writes the record of a run; returns its directory.
+
+    Args:
+        words: the run's overrides, separated by spaces.
+        scores: mAP@class and mAP@sample in percent.
+        changes: of entries of the record.
+    """
+    identity = identities().of(tuple(words.split()))
+    run_id = identity.run_id(seed, precision)
+    metrics = {
+        "map_class": scores[0] / 100,
+        "map_sample": scores[1] / 100,
+        "classes_left_out": 0,
+        "samples_left_out": 0,
+    }
+    record = {
+        "status": "finished",
+        "run_id": run_id,
+        "config": identity.of_run(seed, precision)
+        | {"workers": None, "devices": 1, "runs_dir": "runs", "tracker": "none"},
+        "files_sha256": {},
+        "seed": seed,
+        "dataset": {
+            "num_train": 8000,
+            "num_test": 4000,
+            "class_names": [f"class {number}" for number in range(80)],
+            "labels_per_sample": 2.9021,
+            "fingerprints": {"train": "a" * 64, "test": "b" * 64},
+        },
+        "metric_protocol": "paper",
+        "metrics": metrics,
+        "best": {"epoch": 14, **metrics},
+        "history": _history(identity.content["epochs"], metrics),
+        "weights_sha256": "c" * 64,
+        "durations": {"train_seconds": 60.0, "evaluate_seconds": 10.0},
+        "num_processes": 1,
+        "environment": ENVIRONMENT,
+        "started": "2026-01-02T03:04:05+00:00",
+        "ended": "2026-01-02T03:05:15+00:00",
+        "error": None,
+    }
+    write_record(runs_dir / run_id, record | changes)
+    return runs_dir / run_id
+
+
+def _history(epochs: int, metrics: dict[str, float]) -> list[dict[str, float]]:
+    numbers = random.Random(0)
+    return [
+        {"epoch": epoch + 1, **{name: numbers.random() for name in MEASURED_IN_AN_EPOCH}, **metrics}
+        for epoch in range(epochs)
+    ]

@@ -1,0 +1,118 @@
+"""Losses from a user's own package, through the command line."""
+
+import pytest
+
+from margin_bench.cli import main
+from tests.helpers.tiny_run import read_record, train
+
+PACKAGE = '''
+import torch.nn.functional as F
+from torch import nn
+
+from margin_bench.losses import masked
+from margin_bench.targets import negatives, positives
+
+
+class Cubed(nn.Module):
+    """A whole loss: the mean of x^3 of the negatives and of -x^3 of the positives."""
+
+    def __init__(self, *, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits, targets):
+        signs = negatives(targets).float() - positives(targets).float()
+        return self.factor * (signs * logits.clamp(-1, 1) ** 3).mean()
+
+
+class PerSample(nn.Module):
+    def forward(self, logits, targets):
+        return logits.mean(1)
+
+
+class Detached(nn.Module):
+    def forward(self, logits, targets):
+        return logits.detach().mean()
+
+
+def one_number(logits, targets, dim):
+    return logits.mean()
+
+
+def mean_gap(logits, targets, dim, *, margin):
+    """A criterion: the mean negative shall stand below the mean positive."""
+    gap = masked.mean(logits, positives(targets), dim) - masked.mean(logits, negatives(targets), dim)
+    return F.softplus(margin - gap)
+'''
+
+
+@pytest.fixture
+def runs_dir(tmp_path, monkeypatch):
+    """Where runs go; `my_losses` can be imported."""
+    (tmp_path / "my_losses.py").write_text(PACKAGE)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path / "runs"
+
+
+def test_a_whole_loss(runs_dir):
+    own = ["loss=own", "loss.name=cubed", "loss._target_=my_losses.Cubed", "+loss.factor=2.0"]
+    assert train(runs_dir, "epochs=1", *own) == 0
+    record = read_record(runs_dir)
+    assert record["status"] == "finished"
+    assert "-cubed-" in record["run_id"]
+    assert record["config"]["loss"]["factor"] == 2.0
+    assert main(["evaluate", f"run={record['run_id']}", f"runs_dir={runs_dir}"]) == 0
+
+
+def test_a_loss_that_is_no_single_number_is_told(runs_dir, capsys):
+    assert train(runs_dir, "loss=own", "loss.name=per_sample", "loss._target_=my_losses.PerSample") == 2
+    assert "the loss returned a tensor (64,)\nExpected one number" in capsys.readouterr().err
+
+
+def test_a_loss_without_a_gradient_is_told(runs_dir, capsys):
+    assert train(runs_dir, "loss=own", "loss.name=detached", "loss._target_=my_losses.Detached") == 2
+    assert "the loss does not depend on the logits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("way", "num_groups"), [("class", 80), ("sample", 64), ("joint", 1)])
+def test_a_criterion_that_gives_no_number_for_each_group_is_told(runs_dir, capsys, way, num_groups):
+    assert train(runs_dir, "loss=criterion", "loss.function=my_losses.one_number", f"loss.way={way}") == 2
+    said = capsys.readouterr().err
+    assert f"the criterion returned a tensor ()\nExpected what each of the {num_groups} groups costs" in said
+
+
+def test_a_parameter_without_its_plus_is_told(runs_dir, capsys):
+    own = ["loss=own", "loss.name=cubed", "loss._target_=my_losses.Cubed", "loss.factor=2.0"]
+    assert train(runs_dir, *own) == 2
+    assert "a parameter of your own loss is given as +loss.factor=2.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("way", ["class", "both"])
+def test_a_criterion_in_any_way(runs_dir, way):
+    own = ["loss=criterion", "loss.function=my_losses.mean_gap", "+loss.parameters.margin=0.5", f"loss.way={way}"]
+    assert train(runs_dir, "epochs=1", *own) == 0
+    record = read_record(runs_dir)
+    assert record["status"] == "finished"
+    assert f"-criterion-{way}-" in record["run_id"]
+
+
+def test_a_file_of_ones_own_beside_the_package(runs_dir, tmp_path):
+    (tmp_path / "configs" / "loss").mkdir(parents=True)
+    (tmp_path / "configs" / "loss" / "cubed.yaml").write_text("name: cubed\n_target_: my_losses.Cubed\nfactor: 1.0\n")
+    own = ["--config-dir", str(tmp_path / "configs"), "loss=cubed", "loss.factor=3.0"]
+    assert train(runs_dir, "epochs=1", *own) == 0
+    assert read_record(runs_dir)["config"]["loss"]["factor"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (["loss=own", "loss._target_=my_losses.Missing"], "_target_=my_losses.Missing cannot be imported"),
+        (["loss=own", "loss._target_=my_losses.Cubed"], "argument: 'factor'"),
+        (["loss=criterion", "loss.function=my_losses.missing"], "function=my_losses.missing cannot be imported"),
+        (["loss=criterion", "loss.function=my_losses.mean_gap"], "argument: 'margin'"),
+    ],
+)
+def test_a_mistake_is_one_of_the_configuration(runs_dir, own, said, capfd):
+    assert train(runs_dir, *own) == 2
+    assert said in capfd.readouterr().err
