@@ -6,7 +6,6 @@ Nothing heavy is imported before it is needed: the help and a mistake in the con
 import importlib
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from margin_bench import __version__
@@ -94,26 +93,23 @@ def _show_losses(arguments: list[str]) -> None:
 
 def _run_hydra(command: str, arguments: list[str]) -> None:
     """Checks the configuration, then hands over to Hydra, which calls the task of the command."""
-    from hydra._internal.utils import get_args_parser
-
     from margin_bench.config.compose import check, refuse_sweeps
+    from margin_bench.config.hydra_internals import arguments_parser
     from margin_bench.config.schema import register_resolvers
+    from margin_bench.config.sources import Sources
 
-    parsed, unknown = get_args_parser().parse_known_intermixed_args(arguments)
+    parsed, unknown = arguments_parser().parse_known_intermixed_args(arguments)
     if unknown:
         raise ConfigError(f"unknown option {unknown[0]}\nmargin-bench {command} --help lists the options")
-    if parsed.config_dir and not Path(parsed.config_dir).is_dir():
-        raise ConfigError(
-            f"--config-dir {parsed.config_dir} is no folder; give the one that holds loss/, dataset/, ..."
-        )
+    sources = Sources.of(parsed.config_dir)
     if not (parsed.help or parsed.hydra_help or parsed.info or parsed.shell_completion):
         if not parsed.multirun:
             refuse_sweeps(parsed.overrides)
-        check(command, parsed.overrides, parsed.config_dir, _outer_processes())
+        check(command, parsed.overrides, sources, _outer_processes())
     if parsed.multirun and not (parsed.cfg or parsed.info or parsed.help or parsed.hydra_help):
         from margin_bench.launch.grid import sweep
 
-        sweep(command, parsed.overrides, parsed.config_dir)
+        sweep(command, parsed.overrides, sources)
         return
     register_resolvers()
     # Errors are ours to print; Hydra would turn them into a traceback and exit code 1.
@@ -180,14 +176,15 @@ def _words_after(words: list[str]) -> list[str]:
 
         return [entry.name for entry in entries()]
     if words[0] in ("tables", "reproduce"):
-        from margin_bench.tables.spec import config_dirs, table_names
+        from margin_bench.config.sources import Sources
 
-        return table_names(config_dirs(None))
+        return list(Sources().options("table"))
     if words[0] == "compare":
         from margin_bench.config.schema import default_runs_dir
         from margin_bench.records.record import RECORD
 
         return sorted(path.parent.name for path in default_runs_dir().glob(f"*/{RECORD}"))
-    from margin_bench.commands.data import ACTIONS, files
+    from margin_bench.commands.data import ACTIONS
+    from margin_bench.config.sources import Sources
 
-    return list(ACTIONS if words == ["data"] else files())
+    return list(ACTIONS if words == ["data"] else Sources().options("dataset"))

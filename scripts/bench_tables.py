@@ -27,7 +27,7 @@ def cells() -> list[str]:
     """The overrides of every cell of the tables, each once."""
     found = {}
     for name in TABLES:
-        for block in narrowed(read_table(name, identities().dirs), ["dataset=digits", "backbone=digits"]).blocks:
+        for block in narrowed(read_table(name, identities().sources), ["dataset=digits", "backbone=digits"]).blocks:
             for row, column in block.pairs():
                 words = block.words_of(row, column)
                 found[identities().of(words).run_id(0, "fp32")] = " ".join(words)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from margin_bench.config.schema import is_for_hydra
+from margin_bench.config.sources import Sources
 from margin_bench.config.words import in_words, key_of, text_of
 from margin_bench.config.words import parsed as parsed_word
 from margin_bench.errors import ConfigError
 from margin_bench.tables.formats import FORMATS
 from margin_bench.tables.measure import Request
-from margin_bench.tables.spec import config_dirs, table_names
 
 WORDS_HELP = """words: names of tables, and key=value for
   dataset=, backbone=, epochs=, ...   overrides, in the grammar of margin-bench train, for every cell of the tables
@@ -35,7 +35,7 @@ class Arguments:
     request: Request
     hydra: list[str]
     runs_dir: Path
-    config_dir: str | None
+    sources: Sources
     format: str
     output: Path | None
     plots: bool
@@ -56,7 +56,7 @@ def parse(command: str, description: str, arguments: list[str], with_dry_run: bo
     parser = _Parser(
         prog=f"margin-bench {command}",
         description=description,
-        epilog=f"{WORDS_HELP}\ntables: {', '.join(table_names(config_dirs(None)))}\n",
+        epilog=f"{WORDS_HELP}\ntables: {', '.join(Sources().options('table'))}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("words", nargs="*", metavar="NAME | key=value")
@@ -76,8 +76,7 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
         raise ConfigError(f"seed={given['seed']}: a table takes several seeds: seeds=3 for 0, 1 and 2")
     if parsed.plots and parsed.output is None:
         raise ConfigError("--plots are files: say where with --output DIR")
-    if parsed.config_dir and not Path(parsed.config_dir).is_dir():
-        raise ConfigError(f"--config-dir {parsed.config_dir} is no folder; give the one that holds table/, loss/, ...")
+    sources = Sources.of(parsed.config_dir)
     if given.get("runs_dir") == "":
         raise ConfigError("runs_dir=: expected the folder of the records; without the word it is runs")
     runs_dir = text_of(f"runs_dir={given.get('runs_dir', 'runs')}")
@@ -86,7 +85,6 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
     for word in words:
         parsed_word(word)
     precision = given.get("precision", "auto")
-    options = [*(["--config-dir", parsed.config_dir] if parsed.config_dir else [])]
     return Arguments(
         names=[word for word in parsed.words if "=" not in word],
         request=Request(
@@ -94,11 +92,11 @@ def _arguments(parsed: argparse.Namespace) -> Arguments:
             seeds=_seeds(given["seeds"]) if "seeds" in given else None,
             precision=None if precision == "auto" else precision,
             rates=_rates(given["search.lr"]) if "search.lr" in given else (),
-            options=tuple(options + ([in_words("runs_dir", runs_dir)] if runs_dir != "runs" else [])),
+            options=tuple(sources.option_words + ([in_words("runs_dir", runs_dir)] if runs_dir != "runs" else [])),
         ),
         hydra=[word for word in words if is_for_hydra(word)],
         runs_dir=Path(runs_dir),
-        config_dir=parsed.config_dir,
+        sources=sources,
         format=parsed.format,
         output=parsed.output,
         plots=parsed.plots,

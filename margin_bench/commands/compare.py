@@ -13,6 +13,7 @@ import numpy as np
 
 from margin_bench.config.compose import composed
 from margin_bench.config.schema import CompareConfig, typed
+from margin_bench.config.sources import Sources
 from margin_bench.errors import CheckpointError, ConfigError
 from margin_bench.metrics.paired import METRICS, PERCENTILES, Comparison, Difference, ScoredRun, compare
 from margin_bench.records.record import RECORD, find_run, read_finished
@@ -73,7 +74,7 @@ def run(arguments: Sequence[str]) -> None:
     parsed = parser.parse_intermixed_args(arguments)
     overrides = [word for word in parsed.words if OVERRIDE.match(word)]
     names = [word for word in parsed.words if not OVERRIDE.match(word)]
-    config: CompareConfig = typed("compare", composed("compare", overrides))
+    config: CompareConfig = typed("compare", composed("compare", overrides, Sources()))
     if len(names) < 2:
         raise ConfigError("margin-bench compare needs two runs or more\nmargin-bench compare --help says more")
     groups = [_group(name, Path(config.runs_dir)) for name in names]

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from margin_bench.config.build import build, takes
 from margin_bench.config.compose import composed
-from margin_bench.config.schema import configs_dir
+from margin_bench.config.sources import Sources
 from margin_bench.data.split import Split
 from margin_bench.errors import ConfigError, DataError
 
@@ -50,12 +50,12 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--sheet", type=Path)
     parsed = parser.parse_intermixed_args(arguments)
     if parsed.action == "list":
-        _list(parsed.config_dir)
+        _list(Sources.of(parsed.config_dir))
         return
     if not parsed.words or "=" in parsed.words[0]:
         raise ConfigError(f"margin-bench data {parsed.action} needs the name of a data set; `data list` shows them")
     name, *overrides = parsed.words
-    config = composed("train", [f"dataset={name}", *overrides], parsed.config_dir)
+    config = composed("train", [f"dataset={name}", *overrides], Sources.of(parsed.config_dir))
     dataset: Any = OmegaConf.to_container(config.dataset, resolve=True)
     if parsed.action == "prepare":
         _prepare(dataset)
@@ -63,14 +63,8 @@ def run(arguments: Sequence[str]) -> None:
         _check(dataset, config.workers, parsed.json, parsed.sheet)
 
 
-def files(config_dir: str | None = None) -> dict[str, Path]:
-    """The name of each data set, and its YAML file."""
-    folders = [configs_dir(), *([Path(config_dir)] if config_dir else [])]
-    return {path.stem: path for folder in folders for path in sorted((folder / "dataset").glob("*.yaml"))}
-
-
-def _list(config_dir: str | None) -> None:
-    for name, path in files(config_dir).items():
+def _list(sources: Sources) -> None:
+    for name, path in sources.options("dataset").items():
         content: Any = OmegaConf.load(path)
         dataset = content.get("dataset") or content  # a user's file need not say that it is about several groups
         root = None if OmegaConf.is_missing(dataset, "root") else dataset.get("root")

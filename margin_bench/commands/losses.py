@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from margin_bench.config.schema import WAYS, configs_dir
+from margin_bench.config.schema import WAYS
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError, nearest
 
 WIDTH = 120
@@ -58,7 +59,7 @@ class LossEntry:
 
 def entries() -> list[LossEntry]:
     """All losses, by name."""
-    return [_read(path) for path in sorted((configs_dir() / "loss").glob("*.yaml"))]
+    return [_read(path) for path in Sources().options("loss").values()]
 
 
 def show(name: str | None = None) -> str:

@@ -65,10 +65,10 @@ class _Work:
 
     def __init__(self, arguments: Arguments) -> None:
         self.arguments = arguments
-        self.identities = Identities(arguments.config_dir)
-        self.tables = [read_table(name, self.identities.dirs) for name in arguments.names]
-        self.num_processes = num_processes(arguments.hydra, arguments.config_dir)
-        check_words(self.tables, arguments.request.words, arguments.config_dir)
+        self.identities = Identities(arguments.sources)
+        self.tables = [read_table(name, arguments.sources) for name in arguments.names]
+        self.num_processes = num_processes(arguments.hydra, arguments.sources)
+        check_words(self.tables, arguments.request.words, arguments.sources)
         for table in self.tables:
             self._check(narrowed(table, arguments.request.words))
 
@@ -101,7 +101,7 @@ class _Work:
             say(f"margin-bench train {shlex.join([*self.arguments.request.options, *run.words])}")
         say(f"{len(runs)} runs are missing")
         if runs:
-            say(estimate(runs, records.usable.values(), self.arguments.config_dir))
+            say(estimate(runs, records.usable.values(), self.arguments.sources))
         if runs and self.arguments.request.rates:
             say("rates are chosen first where one of these is a trial; the runs at the chosen rates follow")
 
@@ -129,7 +129,7 @@ class _Work:
         arguments = self.arguments
         shared = [*arguments.hydra, in_words("runs_dir", str(arguments.runs_dir))]
         with contextlib.redirect_stdout(sys.stderr):  # stdout is for the tables
-            return launch("train", [run.words for run in runs], shared, arguments.config_dir)
+            return launch("train", [run.words for run in runs], shared, arguments.sources)
 
     def _check(self, table: Table) -> None:
         """Checks the overrides of all cells, those with the same choices of groups at once, as one sweep."""
@@ -144,7 +144,7 @@ class _Work:
                         sweeps.setdefault(choices, {}).setdefault(key, []).append(value)
         for choices, sweep in sweeps.items():
             merged = [f"{key}={','.join(dict.fromkeys(values))}" for key, values in sweep.items()]
-            check("train", [*choices, *merged], self.arguments.config_dir, self.num_processes)
+            check("train", [*choices, *merged], self.arguments.sources, self.num_processes)
 
 
 def _without_rates(tables: Sequence[Measured]) -> dict[str, Outcome]:

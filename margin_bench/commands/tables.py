@@ -46,9 +46,9 @@ def _tables(parsed: Arguments) -> None:
         raise ConfigError(f"{parsed.hydra[0]} is for runs, and this command has none: margin-bench reproduce runs them")
     if not parsed.runs_dir.is_dir() and parsed.runs_dir != default_runs_dir():
         raise ConfigError(f"runs_dir={parsed.runs_dir} is no folder; give the one that holds the records of runs")
-    identities = Identities(parsed.config_dir)
-    wanted = [read_table(name, identities.dirs) for name in parsed.names]
-    check_words(wanted, parsed.request.words, parsed.config_dir)
+    identities = Identities(parsed.sources)
+    wanted = [read_table(name, parsed.sources) for name in parsed.names]
+    check_words(wanted, parsed.request.words, parsed.sources)
     records = load_records(parsed.runs_dir)
     if wanted:
         found = [measure(table, parsed.request, records, identities) for table in wanted]

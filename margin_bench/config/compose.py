@@ -8,10 +8,6 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -19,42 +15,40 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from margin_bench.config.checks import RELATED, mistakes_in
-from margin_bench.config.schema import configs_dir, leaves, register_resolvers, search_path
+from margin_bench.config.hydra_internals import apply_override, group_options, parse_override
+from margin_bench.config.schema import leaves
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError, nearest
 
 # What Hydra raises at choices of groups that do not compose.
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 
 
-def check(
-    command: str, overrides: Sequence[str], config_dir: str | None = None, num_processes: int | None = None
-) -> None:
+def check(command: str, overrides: Sequence[str], sources: Sources, num_processes: int | None = None) -> None:
     """Checks the overrides of one run, or of every value of a sweep.
 
     Args:
         overrides: in Hydra's grammar.
-        config_dir: a further folder of YAML files, the user's own.
+        sources: where the YAML files are.
         num_processes: how many processes an outer launcher has started; None: `devices` counts.
 
     Raises:
         ConfigError: names every mistake, a line each.
     """
-    register_resolvers()
-    search = search_path(config_dir)
 
     @cache
     def groups_files(key: str) -> list[str]:
-        return list(GlobalHydra.instance().config_loader().get_group_options(key, overrides=search))
+        return group_options(key, sources.search_words)
 
     @cache
     def defaults_of(choices: tuple[str, ...]) -> tuple[DictConfig, list[str]]:
-        return _defaults(lambda words: compose(command, [*search, *words]), groups_files, choices)
+        return _defaults(lambda words: sources.compose(command, words), groups_files, choices)
 
-    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override, search)]
+    with sources.opened():
+        mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override, sources)]
         if not mistakes:
             mistakes = _repeated_keys(overrides)
-            for cell in _cells(overrides, search):
+            for cell in _cells(overrides, sources):
                 choices = [override for override in cell if _is_choice(override, groups_files)]
                 values = [override for override in cell if not _is_choice(override, groups_files)]
                 defaults, found = defaults_of(tuple(str(choice.input_line) for choice in choices))
@@ -68,39 +62,37 @@ def refuse_sweeps(overrides: Sequence[str]) -> None:
     """Raises ConfigError if an override has several values: they are for a sweep."""
     for override in overrides:
         with suppress(HydraException):  # its syntax is wrong, which `check` says
-            (parsed,) = OverridesParser.create().parse_overrides([override])
-            if parsed.is_sweep_override():
+            if parse_override(override).is_sweep_override():
                 raise ConfigError(
                     f"{override}: several values make a sweep, which wants -m; a list stands in [], text with a comma "
                     "in quotes"
                 )
 
 
-def composed(command: str, overrides: Sequence[str], config_dir: str | None = None) -> DictConfig:
-    """The configuration that the overrides of one run make, unless they are wrong, with a further folder of YAML files.
+def composed(command: str, overrides: Sequence[str], sources: Sources) -> DictConfig:
+    """The configuration that the overrides of one run make, unless they are wrong.
 
     Raises:
         ConfigError: as `check`; or one is a sweep.
     """
-    check(command, overrides, config_dir)
+    check(command, overrides, sources)
     try:
-        with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-            return compose(command, [*search_path(config_dir), *overrides])
+        with sources.opened():
+            return sources.compose(command, overrides)
     except HydraException as error:
         raise ConfigError(f"{_first_line(error)}: this command takes one value for each key") from error
 
 
-def grid(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[str], list[list[str]]]:
+def grid(overrides: Sequence[str], sources: Sources) -> tuple[list[str], list[list[str]]]:
     """The overrides that all runs of a sweep share, and what each run has besides, the last key changing fastest.
 
     A value that is given twice counts once.
     """
-    search = search_path(config_dir)
-    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        parsed = [_parsed(override) for override in overrides]
+    with sources.opened():
+        parsed = [parse_override(override) for override in overrides]
         swept = {
             override.get_key_element(): dict.fromkeys(
-                str(value.input_line) for value in _single_values(override, search)
+                str(value.input_line) for value in _single_values(override, sources)
             )
             for override in parsed
             if override.is_sweep_override()
@@ -109,15 +101,15 @@ def grid(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[
     return shared, [list(cell) for cell in itertools.product(*swept.values())]
 
 
-def _syntax_mistakes(override: str, search: Sequence[str]) -> list[str]:
+def _syntax_mistakes(override: str, sources: Sources) -> list[str]:
     try:
-        parsed = _parsed(override)
+        parsed = parse_override(override)
     except HydraException:
         key, _, value = override.partition("=")
         quoted = f"; such a value stands in quotes, \"{key}='{value}'\"" if value else ""
         return [f"{override}: expected key=value{quoted}"]
     with suppress(HydraException):  # of an interval, which has no single values
-        if _single_values(parsed, search):
+        if _single_values(parsed, sources):
             return []
     return [f"{override}: a sweep needs values to go through, as 1,2,4"]
 
@@ -125,7 +117,7 @@ def _syntax_mistakes(override: str, search: Sequence[str]) -> list[str]:
 def _repeated_keys(overrides: Sequence[str]) -> list[str]:
     """A line for each key that is given several times, once with values to go through: only some would count."""
     by_key: dict[str, list[Override]] = {}
-    for override in map(_parsed, overrides):
+    for override in map(parse_override, overrides):
         by_key.setdefault(override.get_key_element().lstrip("+~"), []).append(override)
     return [
         f"{' '.join(str(override.input_line) for override in given)}: give {key} once, with all its values: {key}=1,2,4"
@@ -134,14 +126,9 @@ def _repeated_keys(overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def _parsed(override: str) -> Override:
-    (parsed,) = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides([override])
-    return parsed
-
-
-def _cells(overrides: Sequence[str], search: Sequence[str]) -> Iterator[list[Override]]:
+def _cells(overrides: Sequence[str], sources: Sources) -> Iterator[list[Override]]:
     """The overrides of single runs in which every value of a sweep stands, and every combination of related keys."""
-    values = [_single_values(_parsed(override), search) for override in overrides]
+    values = [_single_values(parse_override(override), sources) for override in overrides]
     first = [choices[0] for choices in values]
     yield first
     for positions in _related([override.key_or_group for override in first]):
@@ -153,16 +140,15 @@ def _cells(overrides: Sequence[str], search: Sequence[str]) -> Iterator[list[Ove
                 yield cell
 
 
-def _single_values(override: Override, search: Sequence[str]) -> list[Override]:
+def _single_values(override: Override, sources: Sources) -> list[Override]:
     if not override.is_sweep_override():
         return [override]
     glob: Any = override.value()
     if isinstance(glob, Glob):  # Hydra's own iterator knows no files of the user's folder
-        loader = GlobalHydra.instance().config_loader()
-        values = iter(glob.filter(loader.get_group_options(override.key_or_group, overrides=list(search))))
+        values = iter(glob.filter(group_options(override.key_or_group, sources.search_words)))
     else:
         values = override.sweep_string_iterator()
-    return [_parsed(f"{override.get_key_element()}={value}") for value in values]
+    return [parse_override(f"{override.get_key_element()}={value}") for value in values]
 
 
 def _related(keys: list[str]) -> list[list[int]]:
@@ -201,7 +187,7 @@ def _defaults(
 def _choice_mistakes(
     composed: Callable[[Sequence[str]], DictConfig], groups_files: Callable[[str], list[str]], choice: str
 ) -> list[str]:
-    parsed, value = _parsed(choice), choice.partition("=")[2]
+    parsed, value = parse_override(choice), choice.partition("=")[2]
     key, options = parsed.key_or_group, sorted(groups_files(parsed.key_or_group))
     is_name = not parsed.is_delete() and re.fullmatch(r"[\w/-]*", value)
     if options and is_name and value not in options:
@@ -243,7 +229,7 @@ def _apply(override: Override, config: DictConfig, defaults: DictConfig) -> list
             "leave it out, or take a relative loss (margin-bench losses lists them)"
         ]
     try:
-        ConfigLoaderImpl._apply_overrides_to_config([override], config)
+        apply_override(override, config)
     except (HydraException, OmegaConfBaseException) as error:
         known = _keys(defaults)
         if key in known:

@@ -11,7 +11,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from margin_bench.config.yaml_files import read_yaml
-from margin_bench.errors import ConfigError
 
 PACKAGE = Path(__file__).parents[1]
 WAYS = ("sample", "class", "both", "joint")
@@ -138,23 +137,6 @@ def configs_dir() -> Path:
     """The folder of the YAML files: inside an installed package, beside it in a checkout."""
     inside = PACKAGE / "configs"
     return inside if inside.is_dir() else PACKAGE.parent / "configs"
-
-
-def search_path(config_dir: str | None) -> list[str]:
-    """The override that lets Hydra find a further folder of YAML files, the user's own.
-
-    Raises:
-        ConfigError: a file of the folder has the name of one of ours, which Hydra would take.
-    """
-    if not config_dir:
-        return []
-    own, ours = Path(config_dir).resolve(), configs_dir()
-    names = [path.relative_to(ours) for path in sorted(ours.rglob("*.yaml"))]
-    if hidden := [str(name) for name in names if own != ours and (own / name).is_file()]:
-        raise ConfigError(
-            f"--config-dir {config_dir}: margin-bench has {', '.join(hidden)} itself; give yours another name"
-        )
-    return [f"hydra.searchpath=[file://{own}]"]
 
 
 def default_runs_dir() -> Path:

@@ -4,10 +4,10 @@ import re
 from contextlib import suppress
 from functools import cache
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from margin_bench.config.hydra_internals import parse_override
 from margin_bench.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ def parsed(word: str) -> Override:
         ConfigError: it is no such override.
     """
     try:
-        override = OverridesParser.create().parse_override(word)
+        override = parse_override(word)
     except HydraException as error:
         raise ConfigError(f"{word}: expected key=value") from error
     if override.is_delete():

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf._utils import get_yaml_loader
 
+from margin_bench.config.hydra_internals import yaml_resolvers
 from margin_bench.errors import ConfigError
 
 
@@ -22,7 +22,7 @@ def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[An
 _LOADER = type(
     "_Loader",
     (getattr(yaml, "CSafeLoader", yaml.SafeLoader),),
-    {"yaml_implicit_resolvers": get_yaml_loader().yaml_implicit_resolvers, "construct_mapping": _mapping},
+    {"yaml_implicit_resolvers": yaml_resolvers(), "construct_mapping": _mapping},
 )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from margin_bench.config.compose import check, grid
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError, MarginBenchError
 from margin_bench.launch.launcher import failures, launch, num_processes
 
 
-def sweep(command: str, overrides: Sequence[str], config_dir: str | None) -> None:
+def sweep(command: str, overrides: Sequence[str], sources: Sources) -> None:
     """Does every job of a grid that is not done yet. The overrides are checked.
 
     Raises:
@@ -17,10 +18,10 @@ def sweep(command: str, overrides: Sequence[str], config_dir: str | None) -> Non
     for override in overrides:
         if override.lstrip("+~").startswith("hydra") and "sweeper" in override.partition("=")[0]:
             raise ConfigError(f"{override}: margin-bench goes through the grid itself, leave it out")
-    shared, cells = grid(overrides, config_dir)
-    if processes := num_processes(shared, config_dir):
-        check(command, overrides, config_dir, processes)
-    outcomes = launch(command, cells, shared, config_dir)
+    shared, cells = grid(overrides, sources)
+    if processes := num_processes(shared, sources):
+        check(command, overrides, sources, processes)
+    outcomes = launch(command, cells, shared, sources)
     names = [" ".join(cell) or "the run" for cell in cells]
     if failed := failures(zip(names, outcomes, strict=True)):
         title = f"{len(failed)} of {len(cells)} runs failed" if len(cells) > 1 else "the run failed"

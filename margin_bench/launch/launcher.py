@@ -7,15 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra._internal.callbacks import Callbacks
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, RunMode
-
 from margin_bench.config.compose import COMPOSITION_ERRORS, check
-from margin_bench.config.schema import configs_dir, is_for_hydra, register_resolvers, search_path
+from margin_bench.config.hydra_internals import instantiate_launcher
+from margin_bench.config.schema import is_for_hydra
+from margin_bench.config.sources import Sources
 from margin_bench.errors import AlreadyRunningError, CheckpointError, ConfigError, MarginBenchError
 from margin_bench.launch.cluster import check_slurm, is_submitit, lost_jobs_named
 from margin_bench.launch.job import JobsStopped, Outcome, outcome_of
@@ -26,7 +21,7 @@ from margin_bench.runtime.console import say
 from margin_bench.runtime.lock import wait_until_free
 
 
-def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], config_dir: str | None) -> list[Outcome]:
+def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], sources: Sources) -> list[Outcome]:
     """Does what `command` does, once for each of the jobs.
 
     A run that another process works on is left to it, and looked at again after all others: if it is finished by then,
@@ -35,35 +30,34 @@ def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], c
     Args:
         jobs: the overrides of each.
         shared: the overrides of all, among them those for Hydra itself, as `hydra/launcher=...`.
-        config_dir: the user's folder of YAML files.
+        sources: where the YAML files are.
 
     Raises:
         ConfigError: the launcher refuses what it is given.
         MarginBenchError: a signal stopped a run, whose state is saved, and the rest did not begin; or the launcher has
             given up.
     """
-    register_resolvers()
-    outcomes = _launch(command, jobs, shared, config_dir)
+    outcomes = _launch(command, jobs, shared, sources)
     while busy := {number: run_dir for number, outcome in enumerate(outcomes) if (run_dir := _busy(outcome))}:
         say(f"waiting for runs that other processes work on: {len(busy)}", sys.stderr)
         for run_dir in busy.values():
             wait_until_free(run_dir)
-        again = _launch(command, [jobs[number] for number in busy], shared, config_dir)
+        again = _launch(command, [jobs[number] for number in busy], shared, sources)
         for number, outcome in zip(busy, again, strict=True):
             outcomes[number] = outcome
     return outcomes
 
 
-def num_processes(shared: Sequence[str], config_dir: str | None) -> int | None:
+def num_processes(shared: Sequence[str], sources: Sources) -> int | None:
     """How many processes of its own the launcher gives to a run; None: `devices` counts.
 
     Raises:
         ConfigError: there is no such launcher.
     """
     for_hydra = [word for word in shared if is_for_hydra(word)]
-    check("train", for_hydra, config_dir)
-    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        config = compose("train", [*search_path(config_dir), *for_hydra], return_hydra_config=True)
+    check("train", for_hydra, sources)
+    with sources.opened():
+        config = sources.compose("train", for_hydra, return_hydra_config=True)
     number = math.prod(config.hydra.launcher.get(key, 1) for key in ("tasks_per_node", "nodes"))
     return number if number > 1 else None
 
@@ -77,20 +71,11 @@ def failures(outcomes: Iterable[tuple[str, Outcome]]) -> list[str]:
     ]
 
 
-def _launch(
-    command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], config_dir: str | None
-) -> list[Outcome]:
+def _launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], sources: Sources) -> list[Outcome]:
     of_all = [word for word in shared if not is_for_hydra(word)]
-    with initialize_config_dir(str(configs_dir()), version_base="1.3", job_name="margin-bench"), _told_errors():
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        config = hydra.compose_config(command, [*search_path(config_dir), *shared], RunMode.MULTIRUN, from_shell=False)
-        launcher: Launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
-            task_function=functools.partial(outcome_of, command, jobs),
-            config=config,
-        )
-        name = config.hydra.runtime.choices["hydra/launcher"]
+    with sources.opened("margin-bench"), _told_errors():
+        task = functools.partial(outcome_of, command, jobs)
+        launcher, name = instantiate_launcher(command, [*sources.search_words, *shared], task)
         check_slurm(launcher, name)
         elsewhere = name != "basic"
         if elsewhere:

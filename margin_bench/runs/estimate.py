@@ -10,6 +10,7 @@ from typing import Any, SupportsFloat
 
 from margin_bench.config.compose import composed
 from margin_bench.config.schema import TrainConfig, typed
+from margin_bench.config.sources import Sources
 from margin_bench.errors import MarginBenchError
 from margin_bench.records.traits import traits_of
 from margin_bench.runs.parts import load_splits, trainer_of
@@ -57,12 +58,12 @@ class Run:
     group: PaceGroup
 
 
-def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], config_dir: str | None) -> str:
+def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], sources: Sources) -> str:
     """How long the runs take one after another, and how that is known, a line each.
 
     Args:
         finished: the records of finished runs.
-        config_dir: the user's folder of YAML files.
+        sources: where the YAML files are.
     """
     first = {run.group: run for run in reversed(runs)}
     by_finished = {group: seconds for group, seconds in _of_finished(finished).items() if group in first}
@@ -70,7 +71,7 @@ def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], config_dir
     for group in first.keys() - by_finished:
         say(f"timing {NUM_STEPS} steps of {_in_words([group])}", sys.stderr)
         try:
-            by_steps[group] = _of_steps(first[group].words, config_dir)
+            by_steps[group] = _of_steps(first[group].words, sources)
         except MarginBenchError as error:
             unknown.setdefault(str(error).splitlines()[0], []).append(group)
     seconds = by_finished | by_steps
@@ -98,13 +99,13 @@ def _of_finished(records: Iterable[dict[str, Any]]) -> dict[PaceGroup, float]:
     return {group: fmean(values) for group, values in seconds.items()}
 
 
-def _of_steps(words: Sequence[str], config_dir: str | None) -> float:
+def _of_steps(words: Sequence[str], sources: Sources) -> float:
     """The time of a pass through the training split in seconds, by a few steps in this process, from random weights.
 
     Raises:
         MarginBenchError: the run cannot be trained, as its data set is not there, say.
     """
-    config: TrainConfig = typed("train", composed("train", words, config_dir))
+    config: TrainConfig = typed("train", composed("train", words, sources))
     config.precision = resolve_precision(config.precision)
     config.backbone = dataclasses.replace(config.backbone, pretrained=False, weights=None)
     with runtime_errors():

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Measured, Request, measure
-from margin_bench.tables.spec import Table, read_table, table_names
+from margin_bench.tables.spec import Table, read_table
 from margin_bench.tables.usable_records import Records
 
 
@@ -30,8 +30,8 @@ def every_table(request: Request, records: Records, identities: Identities) -> l
     """Every table, on every data set and backbone that records are of, that has a record in it."""
     found: dict[tuple[str, ...], Measured] = {}
     settings = _settings(records, identities)
-    for name in table_names(identities.dirs):
-        table = read_table(name, identities.dirs)
+    for name in identities.sources.options("table"):
+        table = read_table(name, identities.sources)
         for setting in settings:
             for words in _tried(table, setting, request):
                 each = _measured(table, replace(request, words=words + request.words), records, identities)
@@ -67,7 +67,7 @@ def _settings(records: Records, identities: Identities) -> list[Setting]:
         (record["config"]["dataset"]["name"], record["config"]["backbone"]["name"])
         for record in records.usable.values()
     }
-    datasets, backbones = (_options(group, identities.dirs) for group in ("dataset", "backbone"))
+    datasets, backbones = (_options(group, identities.sources) for group in ("dataset", "backbone"))
     found = []
     for dataset_name, backbone_name in sorted(names):
         dataset = f"dataset={datasets[dataset_name]}" if dataset_name in datasets else ""
@@ -77,10 +77,10 @@ def _settings(records: Records, identities: Identities) -> list[Setting]:
     return found
 
 
-def _options(group: str, dirs: list[Path]) -> dict[str, str]:
+def _options(group: str, sources: Sources) -> dict[str, str]:
     """The files of a group by the name that they give; of several with one name that which is called like it."""
     options: dict[str, str] = {}
-    for path in (path for folder in dirs for path in sorted((folder / group).glob("*.yaml"))):
+    for path in sources.options(group).values():
         content = read_yaml(path)
         name = content.get(group, content).get("name")
         if name not in options or path.stem == name:

@@ -11,17 +11,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from margin_bench.config.compose import COMPOSITION_ERRORS
 from margin_bench.config.identity import copied, decides, id_of, identity
-from margin_bench.config.schema import TrainConfig, configs_dir, register_resolvers, search_path, typed, with_floats
+from margin_bench.config.schema import TrainConfig, typed, with_floats
+from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of, parsed
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
 from margin_bench.records.traits import leaves_of
-from margin_bench.tables.spec import config_dirs, find
 
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 ELSEWHERE = re.compile(r"override /(?!loss)|/\w+@_global_\.(?!loss)")  # what a defaults list puts into other sections
@@ -74,10 +73,8 @@ class Identity:
 class Identities:
     """The identities of cells by their overrides."""
 
-    def __init__(self, config_dir: str | None) -> None:
-        register_resolvers()
-        self.dirs = config_dirs(config_dir)
-        self._search = search_path(config_dir)
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
         self._composed: dict[tuple[str, ...], Composed] = {}
         self._alike: dict[tuple[str, ...], Composed] = {}
         self._names: dict[tuple[str, str], str | None] = {}
@@ -104,12 +101,12 @@ class Identities:
 
     def is_choice(self, word: str) -> bool:
         """Whether an override chooses a file of a group, as `dataset=coco`."""
-        return any((folder / key_of(word)).is_dir() for folder in self.dirs)
+        return self.sources.has_group(key_of(word))
 
     def name_of(self, group: str, option: str) -> str | None:
         """The name that a group's file gives, as it stands in records; None if it gives none."""
         if (group, option) not in self._names:
-            path = find(self.dirs, group, option)
+            path = self.sources.find(group, option)
             content = read_yaml(path) if path else {}
             name = content.get(group, content).get("name")
             self._names[group, option] = None if name == "???" else name
@@ -123,7 +120,7 @@ class Identities:
     def _composed_of(self, groups: tuple[str, ...]) -> Composed:
         """What Hydra composes; a loss is put in the place of another one, if the defaults in their files agree."""
         loss = next((word for word in reversed(groups) if key_of(word) == "loss"), None)
-        path = find(self.dirs, "loss", loss.partition("=")[2]) if loss else None
+        path = self.sources.find("loss", loss.partition("=")[2]) if loss else None
         if path is None or "@package" in path.read_text(encoding="utf-8"):
             return self._by_hydra(groups)
         section = dict(read_yaml(path))
@@ -140,14 +137,14 @@ class Identities:
 
     def _may_set_losses(self, word: str) -> bool:
         """Whether the file that an override chooses can say more about a loss than a loss's own file."""
-        path = find(self.dirs, key_of(word), word.partition("=")[2])
+        path = self.sources.find(key_of(word), word.partition("=")[2])
         content = read_yaml(path) if path else {}
         return path is None or "loss" in content or _sets_losses(content)
 
     def _by_hydra(self, words: tuple[str, ...]) -> Composed:
         try:
-            with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-                raw = _container(compose("train", [*self._search, *words]))
+            with self.sources.opened():
+                raw = _container(self.sources.compose("train", words))
             content = dataclasses.asdict(typed("train", OmegaConf.create(_with_null(raw))))
         except COMPOSITION_ERRORS as error:
             raise ConfigError(f"{' '.join(words)}: {str(error).splitlines()[0]}") from error

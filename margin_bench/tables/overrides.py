@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from margin_bench.config.compose import check
+from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of, parsed
 from margin_bench.errors import ConfigError
 from margin_bench.tables.spec import Axis, Block, Entry, Table
@@ -101,7 +102,7 @@ def _value(word: str) -> str:
     return word.partition("=")[2]
 
 
-def check_words(tables: Sequence[Table], words: Sequence[str], config_dir: str | None) -> None:
+def check_words(tables: Sequence[Table], words: Sequence[str], sources: Sources) -> None:
     """Checks a user's overrides, by themselves and in the tables, even if no record makes it necessary.
 
     Raises:
@@ -110,13 +111,13 @@ def check_words(tables: Sequence[Table], words: Sequence[str], config_dir: str |
     if not words:
         return
     if not tables:
-        check("train", words, config_dir)
+        check("train", words, sources)
     for table in tables:
         for cell in _unlike(narrowed(table, words), words):
             try:
-                check("train", cell, config_dir)
+                check("train", cell, sources)
             except ConfigError as error:
-                check("train", words, config_dir)  # tells what is wrong with them whatever the table
+                check("train", words, sources)  # tells what is wrong with them whatever the table
                 raise ConfigError(f"{table.name} does not go together with {' '.join(words)}: {error}") from error
 
 

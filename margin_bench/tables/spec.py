@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from margin_bench.config.identity import decides
-from margin_bench.config.schema import configs_dir, is_for_hydra
+from margin_bench.config.schema import is_for_hydra
+from margin_bench.config.sources import Sources
 from margin_bench.config.words import parsed
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError, nearest
@@ -76,38 +76,23 @@ class Table:
         return self.measures[0] in FACTS
 
 
-def config_dirs(config_dir: str | None) -> list[Path]:
-    """The folders of YAML files: the user's own, and ours."""
-    return [*([Path(config_dir)] if config_dir else []), configs_dir()]
-
-
-def table_names(dirs: list[Path]) -> list[str]:
-    return sorted({path.stem for folder in dirs for path in (folder / "table").glob("*.yaml")})
-
-
-def read_table(name: str, dirs: list[Path]) -> Table:
+def read_table(name: str, sources: Sources) -> Table:
     """One table.
 
     Raises:
         ConfigError: there is none of that name, or its file does not say what it must.
     """
-    path = find(dirs, "table", name)
+    path = sources.find("table", name)
     if path is None:
-        known = table_names(dirs)
+        known = list(sources.options("table"))
         raise ConfigError(f"there is no table {name}{nearest(name, known)} (known: {', '.join(known)})")
     try:
-        return _table(name, read_yaml(path), dirs)
+        return _table(name, read_yaml(path), sources)
     except ValueError as error:
         raise ConfigError(f"{path} is no table: {error}\ndocs/tables.md shows what a table must say.") from error
 
 
-def find(dirs: list[Path], group: str, option: str) -> Path | None:
-    """The YAML file of a group's option, in the first folder that has it."""
-    paths = (folder / group / f"{option}.yaml" for folder in dirs)
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _table(name: str, content: dict[str, Any], dirs: list[Path]) -> Table:
+def _table(name: str, content: dict[str, Any], sources: Sources) -> Table:
     _refuse_unknown("", content, {"caption", "measures", "base", "rows", "columns", "blocks", "published"})
     if "caption" not in content:
         raise ValueError("caption is missing")
@@ -115,7 +100,7 @@ def _table(name: str, content: dict[str, Any], dirs: list[Path]) -> Table:
     shared: dict[str, Any] = {key: content[key] for key in ("rows", "columns", "published") if key in content}
     base = _words("base", content.get("base"))
     blocks = {
-        label: _block(label, base, {**shared, **_section(f"blocks.{label}", block)}, measures, dirs)
+        label: _block(label, base, {**shared, **_section(f"blocks.{label}", block)}, measures, sources)
         for label, block in _by_label("blocks", content.get("blocks", {"": {}})).items()
     }
     if measures[0] in FACTS:
@@ -131,10 +116,10 @@ def _measures(names: Any) -> tuple[str, ...]:
 
 
 def _block(
-    name: str, words: tuple[str, ...], content: dict[str, Any], measures: tuple[str, ...], dirs: list[Path]
+    name: str, words: tuple[str, ...], content: dict[str, Any], measures: tuple[str, ...], sources: Sources
 ) -> Block:
     _refuse_unknown(f"blocks.{name}: ", content, {"base", "rows", "columns", "published"})
-    rows, columns = (_axis(key, content.get(key), dirs) for key in ("rows", "columns"))
+    rows, columns = (_axis(key, content.get(key), sources) for key in ("rows", "columns"))
     numbers = _section("published", content.get("published") or {})
     _refuse_unknown("published: ", numbers, set(measures))
     published = {
@@ -164,7 +149,7 @@ def _number(key: str, value: Any) -> float | None:
     return value
 
 
-def _axis(side: str, content: Any, dirs: list[Path]) -> Axis:
+def _axis(side: str, content: Any, sources: Sources) -> Axis:
     if content is None:
         return NO_AXIS
     section = _section(side, content)
@@ -174,7 +159,7 @@ def _axis(side: str, content: Any, dirs: list[Path]) -> Axis:
         raise ValueError(f"{side}: {missing[0]} is missing")
     values, key = section["values"], section.get("key")
     if key == "loss" and isinstance(values, str):
-        values = _losses(values, dirs)
+        values = _losses(values, sources)
     place = f"{side}.values"
     if isinstance(values, list):
         entries = [_entry_of(place, key, value) for value in values]
@@ -190,10 +175,13 @@ def _entry_of(place: str, key: Any, value: Any) -> Entry:
     return Entry(_in_words(value, "g"), _words(place, [f"{key}={_in_words(value)}"]))
 
 
-def _losses(kind: str, dirs: list[Path]) -> list[str]:
+def _losses(kind: str, sources: Sources) -> list[str]:
     """The names of all losses of a kind, as their files tell."""
-    files = {path.stem: path for folder in reversed(dirs) for path in (folder / "loss").glob("*.yaml")}
-    found = [name for name, path in sorted(files.items()) if (read_yaml(path).get("about") or {}).get("kind") == kind]
+    found = [
+        name
+        for name, path in sources.options("loss").items()
+        if (read_yaml(path).get("about") or {}).get("kind") == kind
+    ]
     if not found:
         raise ValueError(f"there is no loss of the kind {kind}; take relative, point-wise or a list of names")
     return found

@@ -3,16 +3,19 @@
 import contextlib
 import importlib.metadata
 
+import hydra
 import pytest
 
-from margin_bench.config import compose
 from margin_bench.config.compose import check, grid
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 
+OURS = Sources()
 
-def mistakes(*overrides, command="train", **more):
+
+def mistakes(*overrides, command="train", sources=OURS, **more):
     with pytest.raises(ConfigError) as caught:
-        check(command, overrides, **more)
+        check(command, overrides, sources, **more)
     return str(caught.value).splitlines()
 
 
@@ -35,7 +38,7 @@ def mistakes(*overrides, command="train", **more):
     ],
 )
 def test_good_overrides_pass(overrides):
-    check("train", overrides)
+    check("train", overrides, OURS)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_a_key_that_a_sweep_gives_twice_is_a_mistake(overrides):
 
 
 def test_a_value_that_a_sweep_gives_twice_counts_once():
-    assert grid(["epochs=2", "seed=0,1,0", "loss.way=both,both"]) == (
+    assert grid(["epochs=2", "seed=0,1,0", "loss.way=both,both"], OURS) == (
         ["epochs=2"],
         [["seed=0", "loss.way=both"], ["seed=1", "loss.way=both"]],
     )
@@ -170,10 +173,10 @@ def test_values_that_are_wrong_only_together_are_found_in_a_sweep(sweep, said):
 )
 def test_each_choice_of_groups_is_composed_once(overrides, compositions, monkeypatch):
     calls = []
-    composed = compose.compose
-    monkeypatch.setattr(compose, "compose", lambda *words: calls.append(words) or composed(*words))
+    composed = hydra.compose
+    monkeypatch.setattr(hydra, "compose", lambda *words: calls.append(words) or composed(*words))
     with contextlib.suppress(ConfigError):
-        check("train", overrides)
+        check("train", overrides, OURS)
     assert len(calls) == compositions
 
 
@@ -183,7 +186,7 @@ def test_a_tracker_that_is_not_installed_is_a_mistake(tracker, monkeypatch):
         raise importlib.metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    check("train", ["tracker=none"])
+    check("train", ["tracker=none"], OURS)
     (line,) = mistakes(f"tracker={tracker}")
     assert f"tracker={tracker} needs a package that is not installed: pip install 'margin-bench[{tracker}]'" in line
 
@@ -191,7 +194,7 @@ def test_a_tracker_that_is_not_installed_is_a_mistake(tracker, monkeypatch):
 def test_the_processes_that_torchrun_has_started_count_instead_of_devices():
     (line,) = mistakes(num_processes=3)
     assert "3 processes" in line
-    check("train", ["devices=3"], num_processes=4)
+    check("train", ["devices=3"], Sources(), num_processes=4)
 
 
 def test_a_value_that_is_needed_is_asked_for():
@@ -201,16 +204,16 @@ def test_a_value_that_is_needed_is_asked_for():
 def test_a_folder_of_the_users_own_adds_groups_files(tmp_path):
     (tmp_path / "loss").mkdir()
     (tmp_path / "loss" / "mine.yaml").write_text("name: mine\n_target_: my_package.MyLoss\ngamma: 2.0\n")
-    check("train", ["loss=mine", "loss.gamma=3"], config_dir=str(tmp_path))
-    (line,) = mistakes("loss=mine", "loss.gamma=wide", config_dir=str(tmp_path))
+    check("train", ["loss=mine", "loss.gamma=3"], Sources(tmp_path))
+    (line,) = mistakes("loss=mine", "loss.gamma=wide", sources=Sources(tmp_path))
     assert "loss.gamma=wide: expected float" in line
 
 
 def test_a_pattern_of_files_finds_those_of_the_user_as_well(tmp_path):
     (tmp_path / "loss").mkdir()
     (tmp_path / "loss" / "zmine.yaml").write_text("name: mine\n_target_: my_package.MyLoss\n")
-    assert grid(["loss=glob(z*)"], str(tmp_path)) == ([], [["loss=zlpr"], ["loss=zmine"]])
-    check("train", ["loss=glob(zm*)"], config_dir=str(tmp_path))
+    assert grid(["loss=glob(z*)"], Sources(tmp_path)) == ([], [["loss=zlpr"], ["loss=zmine"]])
+    check("train", ["loss=glob(zm*)"], Sources(tmp_path))
     assert "a sweep needs values" in mistakes("loss=glob(zm*)")[0]
 
 
@@ -228,14 +231,14 @@ def test_a_file_of_the_users_own_that_says_too_little_is_told_what_is_needed(tmp
     path = tmp_path / file
     path.parent.mkdir()
     path.write_text(content)
-    lines = mistakes(f"{path.parent.name}=mine", config_dir=str(tmp_path))
+    lines = mistakes(f"{path.parent.name}=mine", sources=Sources(tmp_path))
     assert [line.partition(" is needed")[0] for line in lines] == needed
 
 
 def test_a_file_of_the_users_own_that_is_no_yaml_is_named_with_the_line(tmp_path):
     (tmp_path / "loss").mkdir()
     (tmp_path / "loss" / "mine.yaml").write_text("name: mine\nmargin: [1\n")
-    (line,) = mistakes("loss=mine", config_dir=str(tmp_path))
+    (line,) = mistakes("loss=mine", sources=Sources(tmp_path))
     assert "mine.yaml" in line
     assert "line 3" in line
 
@@ -243,16 +246,16 @@ def test_a_file_of_the_users_own_that_is_no_yaml_is_named_with_the_line(tmp_path
 def test_a_group_of_the_users_own_is_a_group(tmp_path):
     (tmp_path / "protocol").mkdir()
     (tmp_path / "protocol" / "short.yaml").write_text("# @package _global_\nepochs: 0\n")
-    assert mistakes("+protocol=short", config_dir=str(tmp_path)) == ["epochs=0: expected a number of at least 1"]
+    assert mistakes("+protocol=short", sources=Sources(tmp_path)) == ["epochs=0: expected a number of at least 1"]
 
 
 def test_choices_that_go_wrong_only_together_are_named_together(monkeypatch):
-    composed = compose.compose
+    composed = hydra.compose
 
     def two_at_most(command, words):
         if len(words) > 1:
             raise ValueError("not these two")
         return composed(command, words)
 
-    monkeypatch.setattr(compose, "compose", two_at_most)
+    monkeypatch.setattr(hydra, "compose", two_at_most)
     assert mistakes("loss=bce", "dataset=coco") == ["loss=bce dataset=coco: not these two"]

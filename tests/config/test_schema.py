@@ -3,17 +3,16 @@
 import dataclasses
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from margin_bench.config.compose import check
-from margin_bench.config.schema import configs_dir, register_resolvers, search_path, typed
+from margin_bench.config.schema import typed
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 
 
 def config(*overrides):
-    register_resolvers()
-    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        return typed("train", compose("train", ["precision=fp32", *overrides]))
+    with Sources().opened():
+        return typed("train", Sources().compose("train", ["precision=fp32", *overrides]))
 
 
 def test_the_papers_protocol_is_what_coco_trains_by():
@@ -48,13 +47,13 @@ def test_every_other_loss_has_a_linear_head_unless_asked():
 @pytest.mark.parametrize("wrong", ["backbone.head=linear", "backbone.learn_scale=true", "loss.logit_scale=30"])
 def test_a_loss_that_measures_cosines_cannot_do_without_them(wrong):
     with pytest.raises(ConfigError, match=r"loss=arcface measures cosines: it needs backbone.head=cosine"):
-        check("train", ["loss=arcface", wrong])
+        check("train", ["loss=arcface", wrong], Sources())
 
 
 @pytest.mark.parametrize("wrong", ["backbone.head=conv", "backbone.scale=0"])
 def test_a_head_is_linear_or_cosine_and_its_scale_above_zero(wrong):
     with pytest.raises(ConfigError, match=wrong):
-        check("train", [wrong])
+        check("train", [wrong], Sources())
 
 
 def test_a_whole_number_is_a_float_where_the_file_of_the_loss_has_one():
@@ -69,4 +68,4 @@ def test_a_file_of_the_users_own_that_ours_would_hide_is_refused(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("name: mine\n")
     with pytest.raises(ConfigError, match=r"has loss/twoway\.yaml, table/table3\.yaml itself; give yours another name"):
-        search_path(str(tmp_path))
+        Sources.of(str(tmp_path))

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from margin_bench.config.sources import Sources
 from margin_bench.records.record import write_record
 from margin_bench.tables.identities import Identities
 
@@ -24,7 +25,7 @@ MEASURED_IN_AN_EPOCH = (
 
 @cache
 def identities() -> Identities:
-    return Identities(None)
+    return Identities(Sources())
 
 
 def write_run(

@@ -8,6 +8,7 @@ import pytest
 from hydra.core.plugins import Plugins
 
 from margin_bench.cli import main
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 from margin_bench.launch.job import Outcome
 from margin_bench.launch.launcher import failures, num_processes
@@ -29,12 +30,12 @@ def test_a_failed_job_is_a_line_with_the_cause_and_the_log(tmp_path):
 
 
 def test_a_launcher_may_give_a_run_processes_of_its_own():
-    assert num_processes(["hydra/launcher=slurm_4gpu"], None) == 4
-    assert num_processes(["hydra/launcher=slurm_4gpu", "hydra.launcher.nodes=2"], None) == 8
-    assert num_processes(["hydra/launcher=submitit_local"], None) is None
-    assert num_processes([], None) is None
+    assert num_processes(["hydra/launcher=slurm_4gpu"], Sources()) == 4
+    assert num_processes(["hydra/launcher=slurm_4gpu", "hydra.launcher.nodes=2"], Sources()) == 8
+    assert num_processes(["hydra/launcher=submitit_local"], Sources()) is None
+    assert num_processes([], Sources()) is None
     with pytest.raises(ConfigError, match="did you mean submitit_local"):
-        num_processes(["hydra/launcher=submitit_lokal"], None)
+        num_processes(["hydra/launcher=submitit_lokal"], Sources())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 
+from margin_bench.config.sources import Sources
 from margin_bench.runs.estimate import Run, estimate, group_of, num_passes
 from tests.helpers.tiny_run import TINY
 
@@ -28,31 +29,31 @@ def finished(seconds, epochs, **changes):
 
 
 def test_finished_runs_tell_the_time_of_an_epoch():
-    told = estimate([run(10), run(20)], [finished(120, 4), finished(60, 1), finished(999, 1, name="coco")], None)
+    told = estimate([run(10), run(20)], [finished(120, 4), finished(60, 1), finished(999, 1, name="coco")], Sources())
     # 30 and 60 seconds an epoch, 45 on average, for 30 epochs
     assert told == "about 22 min\njudged by finished runs: test_resnet on digits"
 
 
 def test_runs_on_fewer_samples_do_not_tell_the_time_of_runs_on_more():
-    told = estimate([run(10)], [finished(20, 4, num_train=256), finished(240, 4)], None)
+    told = estimate([run(10)], [finished(20, 4, num_train=256), finished(240, 4)], Sources())
     assert told.splitlines()[0] == "about 10 min"
 
 
 def test_a_run_that_holds_out_a_part_takes_less():
-    told = estimate([run(10, holdout=0.5)], [finished(240, 4), finished(120, 4, holdout=0.5)], None)
+    told = estimate([run(10, holdout=0.5)], [finished(240, 4), finished(120, 4, holdout=0.5)], Sources())
     assert told.splitlines()[0] == "about 5 min"
 
 
 def test_steps_are_timed_once_for_each_data_set_and_backbone(capsys):
     long = 10**6
-    told = estimate([run(long), run(2 * long)], [], None)
+    told = estimate([run(long), run(2 * long)], [], Sources())
     assert int(re.match(r"about (\d+) min", told)[1]) > 0
     assert capsys.readouterr().err.count("timing") == 1
 
 
 def test_a_data_set_that_is_not_there_leaves_the_others_their_time():
     missing = run(2, ["dataset=coco", "dataset.root=/nowhere", "backbone=digits"], name="coco")
-    told = estimate([missing, run(6)], [finished(60, 1)], None)
+    told = estimate([missing, run(6)], [finished(60, 1)], Sources())
     minutes, source, unknown = told.splitlines()
     assert minutes == "about 6 min"
     assert source == "judged by finished runs: test_resnet on digits"

@@ -1,14 +1,15 @@
 """The ids of the runs of cells: those that a run with these overrides has."""
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from margin_bench.config.identity import run_id
-from margin_bench.config.schema import configs_dir, register_resolvers, search_path, typed
+from margin_bench.config.schema import typed
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 from margin_bench.tables.identities import Identities
 from tests.helpers.synthetic_runs import identities
 
+OURS = Sources()
 CELLS = [
     "dataset=digits",
     "dataset=digits loss=twoway loss.positive_temperature=0.0",
@@ -31,11 +32,9 @@ CELLS = [
 ]
 
 
-def id_by_hydra(words: str, config_dir: str | None = None) -> str:
-    register_resolvers()
-    with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-        overrides = [*search_path(config_dir), *words.split(), "seed=3", "precision=bf16"]
-        return run_id(typed("train", compose("train", overrides)))
+def id_by_hydra(words: str, sources: Sources = OURS) -> str:
+    with sources.opened():
+        return run_id(typed("train", sources.compose("train", [*words.split(), "seed=3", "precision=bf16"])))
 
 
 @pytest.mark.parametrize("words", CELLS)
@@ -46,7 +45,7 @@ def test_the_id_is_that_of_a_run_with_these_overrides(words):
 def test_a_value_that_a_file_asks_for_is_given_by_an_override(tmp_path):
     (tmp_path / "labels.csv").write_text("image,a\n")
     words = f"dataset=csv dataset.file={tmp_path}/labels.csv loss=criterion loss.function=my_package.mine"
-    assert Identities(None).of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words)
+    assert Identities(OURS).of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words)
 
 
 def test_a_choice_that_does_not_compose_is_told():
@@ -64,7 +63,7 @@ def test_losses_of_the_users_own_are_found(tmp_path):
     (tmp_path / "loss").mkdir()
     (tmp_path / "loss" / "mine.yaml").write_text("name: mine\n_target_: my_package.Mine\nrate: 1e-4\nseed: ${seed}\n")
     (tmp_path / "loss" / "odd.yaml").write_text("# @package _global_\nloss: {name: odd, _target_: a.B}\nepochs: 3\n")
-    own = Identities(str(tmp_path))
+    own = Identities(Sources(tmp_path))
     mine = own.of(("dataset=digits", "loss=mine")).of_run(5, "fp32")
     assert mine["loss"] == {"name": "mine", "_target_": "my_package.Mine", "rate": 1e-4, "seed": 5}
     assert own.of(("dataset=digits", "loss=odd")).content["epochs"] == 3
@@ -79,7 +78,7 @@ def test_what_other_files_of_the_users_own_say_about_a_loss_holds(tmp_path):
     ]:
         (tmp_path / group).mkdir(exist_ok=True)
         (tmp_path / group / f"{name}.yaml").write_text(content)
-    own = Identities(str(tmp_path))
+    own = Identities(Sources(tmp_path))
     for words in [
         "dataset=digits loss=circle",
         "dataset=warm loss=twoway",
@@ -89,7 +88,7 @@ def test_what_other_files_of_the_users_own_say_about_a_loss_holds(tmp_path):
         "dataset=digits experiment=other",
         "dataset=digits experiment=other loss=twoway",
     ]:
-        assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, str(tmp_path)), words
+        assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, Sources(tmp_path)), words
 
 
 def test_a_sweep_is_no_cell():
@@ -109,10 +108,10 @@ def test_losses_that_take_in_another_one_are_composed_each(tmp_path):
         (tmp_path / "loss" / f"{name}.yaml").write_text(
             f"defaults: [twoway, _self_]\nname: {name}\nlogit_bias: {rate}\n"
         )
-    own = Identities(str(tmp_path))
+    own = Identities(Sources(tmp_path))
     for name in ("mine1", "mine2"):
         words = f"dataset=digits loss={name}"
-        assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, str(tmp_path))
+        assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, Sources(tmp_path))
 
 
 def test_a_value_within_a_text_follows_an_override(tmp_path):
@@ -120,8 +119,8 @@ def test_a_value_within_a_text_follows_an_override(tmp_path):
     (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: of_${epochs}_epochs\n")
     (tmp_path / "labels.csv").write_text("image,a\n")
     words = f"dataset=named dataset.file={tmp_path}/labels.csv epochs=3 loss=twoway"
-    own = Identities(str(tmp_path))
-    assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, str(tmp_path))
+    own = Identities(Sources(tmp_path))
+    assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, Sources(tmp_path))
     (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: fold_${seed}\n")
     with pytest.raises(ConfigError, match=r"dataset\.name: fold_\$\{seed\}: a table cannot tell runs apart"):
-        Identities(str(tmp_path)).of(tuple(words.split()))
+        Identities(Sources(tmp_path)).of(tuple(words.split()))

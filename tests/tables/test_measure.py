@@ -2,10 +2,11 @@
 
 import pytest
 
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import Request, measure
-from margin_bench.tables.spec import config_dirs, read_table
+from margin_bench.tables.spec import read_table
 from margin_bench.tables.usable_records import load_records
 from tests.helpers.synthetic_runs import identities, write_run
 
@@ -13,7 +14,7 @@ DIGITS = "dataset=digits loss=twoway"
 
 
 def measured(runs_dir, name, *words, **request):
-    table = read_table(name, config_dirs(None))
+    table = read_table(name, Sources())
     return measure(table, Request(words=words, **request), load_records(runs_dir), identities())
 
 
@@ -114,9 +115,7 @@ def test_the_rate_of_a_cell_is_that_of_its_best_trial(tmp_path):
     request = {"words": ("dataset=digits", "backbone=digits"), "rates": (0.1, 0.2), "seeds": (0, 1)}
 
     def focal():
-        table = measure(
-            read_table("table7", config_dirs(None)), Request(**request), load_records(tmp_path), identities()
-        )
+        table = measure(read_table("table7", Sources()), Request(**request), load_records(tmp_path), identities())
         (cell,) = [cell for cell in table.cells if cell.row.label == "focal"]
         return cell
 
@@ -184,9 +183,9 @@ def test_a_search_needs_a_head_that_learns(tmp_path):
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "fixed_head.yaml").write_text("# @package _global_\noptim: {head_lr: 0}\n")
     request = Request(words=("dataset=digits", "experiment=fixed_head"), rates=(0.1, 0.2))
-    table = read_table("table3", config_dirs(None))
+    table = read_table("table3", Sources())
     with pytest.raises(ConfigError, match=r"set optim\.head_lr above 0"):
-        measure(table, request, load_records(tmp_path), Identities(str(tmp_path)))
+        measure(table, request, load_records(tmp_path), Identities(Sources(tmp_path)))
 
 
 def test_runs_at_a_rate_that_trials_of_another_precision_chose_do_not_count(tmp_path):
@@ -215,7 +214,7 @@ def own_table(tmp_path):
         (tmp_path / "table" / "mine.yaml").write_text(
             f"caption: Mine\nbase: {DIGITS}\ncolumns: {{name: x, key: {axis}, values: {values}}}\n"
         )
-        return measure(read_table("mine", config_dirs(str(tmp_path))), Request(), load_records(tmp_path), identities())
+        return measure(read_table("mine", Sources(tmp_path)), Request(), load_records(tmp_path), identities())
 
     return measured_table
 
@@ -248,6 +247,6 @@ def test_a_run_of_another_seed_than_asked_for_is_not_named(tmp_path):
 def test_a_cell_that_does_not_compose_is_told_with_its_table(tmp_path):
     (tmp_path / "table").mkdir()
     (tmp_path / "table" / "mine.yaml").write_text("caption: Mine\nbase: dataset=digits loss=asl loss.way=both\n")
-    table = read_table("mine", config_dirs(str(tmp_path)))
+    table = read_table("mine", Sources(tmp_path))
     with pytest.raises(ConfigError, match=r"a cell of mine \(dataset=digits loss=asl loss\.way=both\)"):
         measure(table, Request(), load_records(tmp_path), identities(), compose_all=True)

@@ -13,7 +13,7 @@ DIGITS = ("dataset=digits", "epochs=2")
 
 def missing(runs_dir: Path, name: str, *words: str, **request: object) -> Note:
     """The commands that fill the cells of a table."""
-    table = read_table(name, identities().dirs)
+    table = read_table(name, identities().sources)
     *_, last = notes(measure(table, Request(words, **request), load_records(runs_dir), identities()))
     assert last.are_commands
     return last

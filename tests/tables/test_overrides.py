@@ -2,15 +2,16 @@
 
 import pytest
 
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 from margin_bench.tables.overrides import narrowed
-from margin_bench.tables.spec import config_dirs, read_table
+from margin_bench.tables.spec import read_table
 
-DIRS = config_dirs(None)
+SOURCES = Sources()
 
 
 def narrow(name, *words):
-    return narrowed(read_table(name, DIRS), words)
+    return narrowed(read_table(name, SOURCES), words)
 
 
 def test_an_override_takes_the_place_of_the_tables_own():

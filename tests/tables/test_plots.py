@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from margin_bench.cli import main
+from margin_bench.config.sources import Sources
 from margin_bench.tables.labels import place_labels
 from margin_bench.tables.measure import Request, measure
 from margin_bench.tables.overrides import narrowed
@@ -26,7 +27,7 @@ def runs_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     random = np.random.default_rng(0)
     for name in ("table1", "table3", "table5", "ways"):
-        for block in narrowed(read_table(name, identities().dirs), ["dataset=digits"]).blocks:
+        for block in narrowed(read_table(name, identities().sources), ["dataset=digits"]).blocks:
             for row, column in block.pairs():
                 for seed in range(2):
                     scores = tuple(random.uniform(40, 90, 2).tolist())
@@ -36,7 +37,7 @@ def runs_dir(tmp_path_factory):
 
 
 def measured(runs_dir, name, *words):
-    return measure(read_table(name, identities().dirs), Request(words), load_records(runs_dir), identities())
+    return measure(read_table(name, identities().sources), Request(words), load_records(runs_dir), identities())
 
 
 def texts(svg):
@@ -119,7 +120,7 @@ columns: {{name: T_N, key: loss.negative_temperature, values: [0.5, 1.0]}}
 blocks: {{there: {{base: loss=twoway}}, missing: {{base: loss=twoway epochs=3}}}}
 """
     )
-    table = measure(read_table("mine", [tmp_path, *identities().dirs]), Request(), load_records(runs_dir), identities())
+    table = measure(read_table("mine", Sources(tmp_path)), Request(), load_records(runs_dir), identities())
     assert "there" in " ".join(texts(plots(table)[".svg"]))
 
 
@@ -171,7 +172,7 @@ def test_a_plot_says_that_rates_were_chosen(runs_dir):
     for rate in ("optim.head_lr=0.1 optim.backbone_lr=0.05", "optim.head_lr=0.2 optim.backbone_lr=0.1"):
         write_run(runs_dir, f"dataset=digits loss=twoway {rate} data.holdout=0.2")
     write_run(runs_dir, "dataset=digits loss=twoway optim.head_lr=0.1 optim.backbone_lr=0.05")
-    table = measure(read_table("table3", identities().dirs), request, load_records(runs_dir), identities())
+    table = measure(read_table("table3", identities().sources), request, load_records(runs_dir), identities())
     assert "a rate of its own for each cell" in " ".join(texts(plots(table)[".svg"]))
 
 
@@ -181,7 +182,7 @@ def test_dollars_in_a_label_are_dollars(tmp_path):
         "caption: Mine\nbase: dataset=digits\ncolumns: {name: x, values: {$a_$: loss=twoway, b: loss=softmax}}\n"
     )
     write_run(tmp_path, "dataset=digits loss=twoway")
-    table = measure(read_table("mine", [tmp_path]), Request(), load_records(tmp_path), identities())
+    table = measure(read_table("mine", Sources(tmp_path)), Request(), load_records(tmp_path), identities())
     assert "$a_$" in texts(plots(table)[".svg"])
 
 

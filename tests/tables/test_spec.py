@@ -6,10 +6,11 @@ import pytest
 import yaml
 
 from margin_bench.config.schema import configs_dir
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
-from margin_bench.tables.spec import config_dirs, read_table, read_yaml, table_names
+from margin_bench.tables.spec import read_table, read_yaml
 
-DIRS = config_dirs(None)
+SOURCES = Sources()
 PAPER = [f"table{number}" for number in range(1, 8)]
 COLUMNS = "caption: a\ncolumns: {name: x, key: y, values: [1, 2]}\n"
 
@@ -17,7 +18,7 @@ COLUMNS = "caption: a\ncolumns: {name: x, key: y, values: [1, 2]}\n"
 def write_table(folder: Path, text: str, name: str = "mine") -> list[Path]:
     (folder / "table").mkdir(exist_ok=True)
     (folder / "table" / f"{name}.yaml").write_text(text)
-    return config_dirs(str(folder))
+    return Sources(folder)
 
 
 def mistake(folder: Path, text: str) -> str:
@@ -31,7 +32,7 @@ def words(name: str) -> list[str]:
     """The overrides of every cell of a table."""
     return [
         " ".join(block.words_of(row, column))
-        for block in read_table(name, DIRS).blocks
+        for block in read_table(name, SOURCES).blocks
         for row, column in block.pairs()
     ]
 
@@ -49,7 +50,7 @@ def words(name: str) -> list[str]:
     ],
 )
 def test_the_papers_tables_have_their_cells_and_what_is_known_of_them(name, num_cells, num_published, num_unknown):
-    published = [number for block in read_table(name, DIRS).blocks for number in block.published.values()]
+    published = [number for block in read_table(name, SOURCES).blocks for number in block.published.values()]
     assert len(words(name)) == num_cells
     assert sum(number is not None for number in published) == num_published
     assert published.count(None) == num_unknown
@@ -70,7 +71,7 @@ def test_the_papers_tables_have_their_cells_and_what_is_known_of_them(name, num_
     ],
 )
 def test_published_numbers_stand_at_their_cells(name, block, cell, number):
-    assert read_table(name, DIRS).blocks[block].published[cell] == number
+    assert read_table(name, SOURCES).blocks[block].published[cell] == number
 
 
 def test_every_word_of_the_papers_tables_is_a_known_choice():
@@ -84,23 +85,23 @@ def test_every_word_of_the_papers_tables_is_a_known_choice():
 def test_the_table_of_ways_finds_all_losses_by_itself():
     files = (configs_dir() / "loss").glob("*.yaml")
     kinds = {path.stem: yaml.safe_load(path.read_text())["about"]["kind"] for path in files}
-    relative, point_wise = read_table("ways", DIRS).blocks
+    relative, point_wise = read_table("ways", SOURCES).blocks
     assert [row.label for row in relative.rows.entries] == sorted(n for n, kind in kinds.items() if kind == "relative")
     assert [row.label for row in point_wise.rows.entries] == sorted(n for n, k in kinds.items() if k == "point-wise")
 
 
 def test_a_table_of_the_users_own_is_one_file(tmp_path):
-    dirs = write_table(
+    sources = write_table(
         tmp_path, "caption: Mine\nrows: {name: gamma, key: loss.gamma, values: [0.5, 1e-5, null, true]}\n"
     )
-    (block,) = read_table("mine", dirs).blocks
+    (block,) = read_table("mine", sources).blocks
     assert [(row.label, row.words) for row in block.rows.entries] == [
         ("0.5", ("loss.gamma=0.5",)),
         ("1e-05", ("loss.gamma=1e-05",)),
         ("null", ("loss.gamma=null",)),
         ("true", ("loss.gamma=true",)),
     ]
-    assert {"mine", *PAPER} <= set(table_names(dirs))
+    assert {"mine", *PAPER} <= set(sources.options("table"))
 
 
 @pytest.mark.parametrize(
@@ -157,10 +158,10 @@ def test_a_file_that_is_no_table_is_told(text, said, tmp_path):
 
 
 def test_a_file_that_is_not_in_utf_8_is_told(tmp_path):
-    dirs = write_table(tmp_path, "")
+    sources = write_table(tmp_path, "")
     (tmp_path / "table" / "mine.yaml").write_bytes("caption: größer\n".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"mine\.yaml cannot be read: 'utf-8' codec"):
-        read_table("mine", dirs)
+        read_table("mine", sources)
 
 
 def test_published_numbers_are_given_by_labels_or_in_order(tmp_path):
@@ -172,7 +173,7 @@ def test_published_numbers_are_given_by_labels_or_in_order(tmp_path):
 
 def test_a_table_that_is_not_there_is_told_with_near_ones():
     with pytest.raises(ConfigError, match="there is no table tabel3; did you mean table3"):
-        read_table("tabel3", DIRS)
+        read_table("tabel3", SOURCES)
 
 
 def test_numbers_are_read_as_hydra_reads_them(tmp_path):

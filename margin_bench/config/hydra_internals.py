@@ -1,0 +1,65 @@
+"""Hold all that we take from the insides of Hydra and OmegaConf, which a new version of theirs may change.
+
+Hydra is imported only where it is called: to read a YAML file takes none of it. Imports no torch.
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from omegaconf._utils import get_yaml_loader
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+    from hydra.plugins.launcher import Launcher
+    from hydra.types import TaskFunction
+    from omegaconf import DictConfig
+
+
+def yaml_resolvers() -> Any:
+    """Return how OmegaConf tells numbers from words in YAML, where `1e-4` is a number."""
+    return get_yaml_loader().yaml_implicit_resolvers
+
+
+def arguments_parser() -> argparse.ArgumentParser:
+    """Return the parser of Hydra's own options, as `--cfg` and `-m`."""
+    from hydra._internal.utils import get_args_parser
+
+    return get_args_parser()
+
+
+def parse_override(word: str) -> "Override":
+    """Read one override in Hydra's grammar; what is wrong with it is Hydra's own error."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    (parsed,) = OverridesParser.create().parse_overrides([word])
+    return parsed
+
+
+def group_options(group: str, search_words: Sequence[str]) -> list[str]:
+    """Return the names that `group=NAME` takes, in all folders of the opened configuration."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    return list(GlobalHydra.instance().config_loader().get_group_options(group, overrides=list(search_words)))
+
+
+def apply_override(override: "Override", config: "DictConfig") -> None:
+    """Put an override into a composed configuration, as Hydra itself does after composing."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    ConfigLoaderImpl._apply_overrides_to_config([override], config)
+
+
+def instantiate_launcher(command: str, words: Sequence[str], task: "TaskFunction") -> tuple["Launcher", str]:
+    """Make the launcher that `hydra/launcher=NAME` chooses, and return it with its name."""
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.plugins import Plugins
+    from hydra.types import HydraContext, RunMode
+
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    config = hydra.compose_config(command, list(words), RunMode.MULTIRUN, from_shell=False)
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    return launcher, str(config.hydra.runtime.choices["hydra/launcher"])
