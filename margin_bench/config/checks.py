@@ -10,7 +10,20 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from margin_bench.config.schema import SCHEMAS, SEED, WAYS, Rule, TrainConfig, at_least, leaves, one_of
+from margin_bench.config.schema import (
+    SCHEMAS,
+    SEED,
+    WAYS,
+    EvaluateConfig,
+    Rule,
+    TrainConfig,
+    at_least,
+    chosen_metrics,
+    leaves,
+    metric_names,
+    one_of,
+)
+from margin_bench.errors import nearest
 from margin_bench.runtime.console import counted
 
 # What the open groups must say, where a loss or a data set brings its own parameters.
@@ -52,6 +65,8 @@ def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_proc
             *_optim_mistakes(config),
             *_tracker_mistakes(config),
         ]
+    if schema is EvaluateConfig:
+        mistakes = mistakes or _metric_mistakes(config)
     return mistakes
 
 
@@ -210,6 +225,17 @@ def _tracker_mistakes(config: DictConfig) -> list[str]:
             f"pip install 'margin-bench[{config.tracker}]'"
         ]
     return []
+
+
+def _metric_mistakes(config: DictConfig) -> list[str]:
+    """Name what is no metric of the catalogue; one with a dot is the user's own, and looked for when it is needed."""
+    known = metric_names()
+    unknown = [name for name in chosen_metrics(config.metric.names) if "." not in name and name not in known]
+    return [
+        f"metric.names: there is no metric {name}{nearest(name, known)} (known: {', '.join(known)}; one of your own is "
+        "given as package.function)"
+        for name in unknown
+    ]
 
 
 def _nearest_divisors(number: int, wanted: int) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[1]
 WAYS = ("sample", "class", "both", "joint")
 PAPER = "paper"  # the metric protocol of every record and table
 PROTOCOLS = (PAPER, "sklearn", "interpolated")
+ALL = "all"  # of the metric protocols, or of the metrics of the catalogue
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,22 @@ def one_of(*names: str) -> Rule:
     return Rule(f"one of {', '.join(names)}", lambda value: value in names)
 
 
+def metric_names() -> list[str]:
+    """Return the names of the catalogue's metrics, in order; a metric is found by its file."""
+    return sorted(path.stem for path in (PACKAGE / "metrics" / "catalogue").glob("[!_]*.py"))
+
+
+def chosen_metrics(names: str | Sequence[str] | None) -> list[str]:
+    """Return the single names that `metric.names` stands for, each once."""
+    given = [names] if isinstance(names, str) else names or []
+    return list(dict.fromkeys(name for each in given for name in (metric_names() if each == ALL else [each])))
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, Sequence) and all(isinstance(name, str) for name in value))
+
+
+METRIC_NAMES = Rule(f"{ALL}, or a list of names", _are_names)
 NOT_EMPTY = Rule("the name of a folder", bool)
 SEED = at_least(0, below=2**63)
 SIZE = at_least(1, below=2**31)
@@ -101,7 +118,8 @@ class TrainConfig:
 
 @dataclass
 class MetricConfig:
-    protocol: str = field(metadata={"rule": one_of(*PROTOCOLS, "all")})
+    protocol: str = field(metadata={"rule": one_of(*PROTOCOLS, ALL)})
+    names: Any = field(metadata={"rule": METRIC_NAMES})  # OmegaConf knows no union of a word and a list
 
 
 @dataclass

@@ -1,5 +1,6 @@
-"""Scores rankings: average precision, its conventions, resampling, paired tests. Takes plain arrays and gives plain
-numbers; imports `config`, `runtime` and `targets`.
+"""Score rankings: average precision and other metrics, their conventions, resampling, paired tests.
+
+Functions take plain arrays and return plain numbers. This package imports `config`, `runtime`, `targets` and `errors`.
 """
 
 from margin_bench.metrics.average_precision import average_precision, map_class, map_sample

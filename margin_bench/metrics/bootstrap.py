@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from margin_bench.metrics.average_precision import Scores, Targets, sample_average_precisions
+from margin_bench.metrics.average_precision import sample_average_precisions
+from margin_bench.metrics.rankings import Scores, Targets
 from margin_bench.runtime.hardware import usable_cores
 from margin_bench.targets import UNLABELED, positives
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from margin_bench.errors import ConfigError
-from margin_bench.metrics.average_precision import Scores, Targets, class_average_precisions, sample_average_precisions
+from margin_bench.metrics.average_precision import class_average_precisions, sample_average_precisions
 from margin_bench.metrics.bootstrap import bootstrap, map_class_of_draws, map_sample_of_draws
+from margin_bench.metrics.rankings import Scores, Targets
 
 METRICS = {
     "map_class": (class_average_precisions, map_class_of_draws),

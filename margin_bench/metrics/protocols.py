@@ -1,24 +1,25 @@
-"""The conventions by which published mean average precisions differ. Imports no torch."""
+"""Compute both mean average precisions by the conventions in which published ones differ. Imports no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from margin_bench.config.schema import PAPER
-from margin_bench.metrics.average_precision import Scores, Targets, class_average_precisions, sample_average_precisions
-
-ALL = "all"
+from margin_bench.config.schema import ALL, PAPER
+from margin_bench.metrics.average_precision import class_average_precisions, sample_average_precisions
+from margin_bench.metrics.rankings import Scores, Targets
+from margin_bench.runtime.console import counted
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A convention.
+    """Describe a convention.
 
     Attributes:
         about: what sets it apart, in words.
-        interpolated: as in `metrics.class_average_precisions`.
-        empty_is_zero: classes and samples without a positive count as 0; otherwise they are left out.
+        interpolated: as in `class_average_precisions`.
+        empty_is_zero: count classes and samples without a positive as 0; otherwise they are left out.
     """
 
     about: str
@@ -34,14 +35,24 @@ PROTOCOLS = {
 
 
 def metrics_by(scores: Scores, targets: Targets, protocol: str = PAPER) -> dict[str, float | int]:
-    """Both metrics (eq. 23, 24) by one convention.
+    """Compute both metrics (eq. 23, 24) by one convention.
 
     Args:
         scores: float (N, C), finite.
         targets: int8 (N, C) with a positive.
+        protocol: a name of PROTOCOLS.
 
     Returns:
         `map_class` and `map_sample` in 0 .. 1; `classes_left_out` and `samples_left_out`, how many of them are.
+
+    Raises:
+        ValueError: scores are not finite, or shapes differ.
+
+    Example:
+        >>> scores = np.array([[0.9, 0.2], [0.8, 0.1]])
+        >>> targets = np.array([[1, 0], [0, 0]], np.int8)
+        >>> metrics_by(scores, targets, "sklearn")["map_class"]
+        0.5
     """
     chosen = PROTOCOLS[protocol]
     per_class = class_average_precisions(scores, targets, chosen.interpolated)
@@ -56,24 +67,33 @@ def metrics_by(scores: Scores, targets: Targets, protocol: str = PAPER) -> dict[
     }
 
 
-def report(scores: Scores, targets: Targets, protocol: str, where: str) -> str:
-    """Both metrics by one protocol in a line, or by `ALL` of them below one another.
+def report(scores: Scores, targets: Targets, protocol: str, where: str, others: Mapping[str, float]) -> str:
+    """Write both metrics by one protocol in a line, or by `ALL` of them below one another, and others below these.
 
     Args:
+        scores: float (N, C), finite.
+        targets: int8 (N, C) with a positive.
+        protocol: a name of PROTOCOLS, or ALL.
         where: which scores these are, in words.
+        others: the values of other metrics, by name.
     """
+    below = [f"  {name:<{max(map(len, others))}}  {value:.4f}" for name, value in others.items()]
     if protocol != ALL:
-        return f"{in_percent(metrics_by(scores, targets, protocol))}   ({protocol} protocol, {where})"
+        first = f"{in_percent(metrics_by(scores, targets, protocol))}   ({protocol} protocol, {where})"
+        return "\n".join([first, *below])
     lines = [
         f"  {name:<14}{in_percent(metrics_by(scores, targets, name))}   ({entry.about})"
         for name, entry in PROTOCOLS.items()
     ]
-    return "\n".join([where, *lines])
+    return "\n".join([where, *lines, *below])
 
 
-def in_percent(metrics: dict[str, Any]) -> str:
-    """Both metrics in percent, and what had no positive and so was left out of them."""
+def in_percent(metrics: Mapping[str, Any]) -> str:
+    """Write both metrics in percent, and how many classes and samples had no positive and so were left out of them."""
     text = f"mAP@class {100 * metrics['map_class']:.2f}   mAP@sample {100 * metrics['map_sample']:.2f}"
-    counts = {name: metrics[f"{name}_left_out"] for name in ("classes", "samples")}
-    left_out = [f"{count} {name}" for name, count in counts.items() if count]
+    left_out = [
+        counted(metrics[f"{several}_left_out"], one, several)
+        for one, several in (("class", "classes"), ("sample", "samples"))
+        if metrics[f"{several}_left_out"]
+    ]
     return f"{text}   without {' and '.join(left_out)} that have no positive" if left_out else text

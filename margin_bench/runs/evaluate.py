@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from margin_bench.config.schema import EvaluateConfig
+from margin_bench.metrics.named import named_metrics, values_of
 from margin_bench.metrics.protocols import report
 from margin_bench.records.record import find_run, read_finished
 from margin_bench.records.scores import load_scores
@@ -15,14 +16,17 @@ def evaluate(config: EvaluateConfig) -> None:
 
     Raises:
         CheckpointError: there is no such run, it is not finished, or its scores or weights are not those of its record.
-        ConfigError: its data set is not ours and the user has not said that it is to be trusted.
+        ConfigError: its data set is not ours and the user has not said that it is to be trusted; or there is no such
+            metric.
     """
+    metrics = named_metrics(config.metric.names)
     run_dir = find_run(config.run, Path(config.runs_dir))
     record = read_finished(run_dir)
     if _are_saved(config, record):
         saved = load_scores(run_dir, record)
         where = f"saved scores of the test split, last epoch of {run_dir}"
-        say(report(saved.scores, saved.targets, config.metric.protocol, where))
+        others = values_of(metrics, saved.scores, saved.targets)
+        say(report(saved.scores, saved.targets, config.metric.protocol, where, others))
         return
     from margin_bench.runs.repredict import repredict
 

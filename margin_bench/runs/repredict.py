@@ -11,6 +11,7 @@ from torch import Tensor
 from margin_bench.config.build import refuse_foreign_targets
 from margin_bench.config.schema import EvaluateConfig, TrainConfig, typed
 from margin_bench.errors import CheckpointError, DataError, StoppedError
+from margin_bench.metrics.named import named_metrics, values_of
 from margin_bench.metrics.protocols import report
 from margin_bench.runs.parts import class_difference, evaluation_batches, load_split, model_of
 from margin_bench.runs.train import CHECKPOINTS, WEIGHTS
@@ -41,7 +42,8 @@ def _process(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> N
         scores, targets = _predict(config, record, run_dir, world, stop)
         if world.is_first:
             where = f"{config.split} split, {config.weights} epoch of {run_dir}"
-            say(report(scores, targets, config.metric.protocol, where))
+            others = values_of(named_metrics(config.metric.names), scores, targets)
+            say(report(scores, targets, config.metric.protocol, where, others))
 
 
 def _predict(

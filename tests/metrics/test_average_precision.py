@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 from sklearn.metrics import average_precision_score
 
-from margin_bench.metrics import average_precision as metrics
+from margin_bench.metrics import rankings as rankings_module
 from margin_bench.metrics.average_precision import (
     average_precision,
     class_average_precisions,
@@ -16,15 +14,7 @@ from margin_bench.metrics.average_precision import (
     sample_average_precisions,
 )
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
-
-
-@st.composite
-def rankings(draw):
-    """Scores and targets (N, C) with many ties, empty rows and columns, and unlabeled entries."""
-    shape = draw(array_shapes(min_dims=2, max_dims=2, max_side=12))
-    scores = draw(arrays(np.int8, shape, elements=st.integers(-3, 3))).astype(np.float32)
-    targets = draw(arrays(np.int8, shape, elements=st.sampled_from([POSITIVE, NEGATIVE, UNLABELED])))
-    return scores, targets
+from tests.helpers.rankings import random_ranking, rankings
 
 
 def reference(scores, targets):
@@ -33,14 +23,6 @@ def reference(scores, targets):
     if not (targets == POSITIVE).any():
         return np.nan
     return average_precision_score(targets[labeled] == POSITIVE, scores[labeled])
-
-
-def random_ranking(num_samples, num_classes, positive_share, unlabeled_share=0.0):
-    random = np.random.default_rng(0)
-    scores = random.standard_normal((num_samples, num_classes)).astype(np.float32)
-    labels = [POSITIVE, UNLABELED, NEGATIVE]
-    shares = [positive_share, unlabeled_share, 1 - positive_share - unlabeled_share]
-    return scores, random.choice(np.array(labels, np.int8), scores.shape, p=shares)
 
 
 @given(rankings())
@@ -60,7 +42,7 @@ def test_each_sample_agrees_with_scikit_learn(ranking):
 @pytest.mark.parametrize("unlabeled_share", [0.0, 0.97])
 def test_large_matrices_agree_with_scikit_learn(unlabeled_share, monkeypatch):
     """Wider than a block and longer than one, in both directions."""
-    monkeypatch.setattr(metrics, "_BLOCK_ENTRIES", 1 << 12)
+    monkeypatch.setattr(rankings_module, "_BLOCK_ENTRIES", 1 << 12)
     scores, targets = random_ranking(1000, 60, positive_share=0.02, unlabeled_share=unlabeled_share)
     classes = [reference(*column) for column in zip(scores.T, targets.T, strict=True)]
     samples = [reference(*row) for row in zip(scores, targets, strict=True)]

@@ -2,25 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
+from hypothesis import given
 from sklearn.metrics import average_precision_score
 
 from margin_bench.config import schema as config
 from margin_bench.config.schema import PAPER
 from margin_bench.metrics.protocols import PROTOCOLS, metrics_by, report
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
-
-
-@st.composite
-def rankings(draw, labels=(POSITIVE, NEGATIVE, UNLABELED)):
-    """Scores and targets (N, C) with many ties, empty rows and columns, and at least one positive."""
-    shape = draw(array_shapes(min_dims=2, max_dims=2, max_side=12))
-    scores = draw(arrays(np.int8, shape, elements=st.integers(-3, 3))).astype(np.float32)
-    targets = draw(arrays(np.int8, shape, elements=st.sampled_from(labels)))
-    assume((targets == POSITIVE).any())
-    return scores, targets
+from tests.helpers.rankings import LABELED, has_positive, rankings
 
 
 def interpolated(scores, targets):
@@ -35,7 +24,7 @@ def interpolated(scores, targets):
     return np.mean(highest) if highest else np.nan
 
 
-@given(rankings())
+@given(rankings().filter(has_positive))
 def test_interpolated_agrees_with_its_definition(ranking):
     scores, targets = ranking
     metrics = metrics_by(scores, targets, "interpolated")
@@ -47,7 +36,7 @@ def test_interpolated_agrees_with_its_definition(ranking):
 
 
 @pytest.mark.filterwarnings("ignore:No positive class found")
-@given(rankings(labels=(POSITIVE, NEGATIVE)))
+@given(rankings(LABELED).filter(has_positive))
 def test_sklearn_agrees_with_its_macro_average(ranking):
     scores, targets = ranking
     metrics = metrics_by(scores, targets, "sklearn")
@@ -75,13 +64,21 @@ def test_the_report_names_the_protocol_or_has_them_all():
         np.array([[2.0, 1.0], [1.0, 0.0]]),
         np.array([[POSITIVE, NEGATIVE], [NEGATIVE, NEGATIVE]], np.int8),
     )
-    assert report(scores, targets, PAPER, "here") == (
-        "mAP@class 100.00   mAP@sample 100.00   without 1 classes and 1 samples that have no positive   "
+    assert report(scores, targets, PAPER, "here", {}) == (
+        "mAP@class 100.00   mAP@sample 100.00   without 1 class and 1 sample that have no positive   "
         "(paper protocol, here)"
     )
-    place, *lines = report(scores, targets, "all", "here").splitlines()
+    place, *lines = report(scores, targets, "all", "here", {}).splitlines()
     assert place == "here"
     assert "sklearn       mAP@class 50.00   mAP@sample 50.00" in lines[1]
+
+
+def test_other_metrics_stand_below():
+    scores, targets = np.array([[2.0, 1.0]]), np.array([[POSITIVE, POSITIVE]], np.int8)
+    others = {"one_error": 0.0, "my_package.long": 12.34567}
+    for protocol in (PAPER, "all"):
+        lines = report(scores, targets, protocol, "here", others).splitlines()
+        assert lines[-2:] == ["  one_error        0.0000", "  my_package.long  12.3457"]
 
 
 def test_the_configuration_knows_every_protocol():

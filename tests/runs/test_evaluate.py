@@ -4,8 +4,14 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from margin_bench.cli import main
+from margin_bench.config.schema import metric_names
+from margin_bench.metrics.catalogue.coverage_error import coverage_error
 from margin_bench.records.record import write_record
+from margin_bench.records.scores import load_scores
+from tests.helpers.cli import run_cli
 from tests.helpers.tiny_run import read_record, train
 
 
@@ -112,6 +118,42 @@ assert not {"torch", "scipy", "sklearn"} & sys.modules.keys()
     zeros = metrics["map_class"] * (1 - metrics["classes_left_out"] / 80)
     assert metrics["classes_left_out"] > 0
     assert f"mAP@class {100 * zeros:.2f}" in lines[1]
+
+
+def test_further_metrics_are_the_same_from_saved_scores_and_from_the_model(finished_run, tmp_path, monkeypatch, capsys):
+    (tmp_path / "own_metrics.py").write_text("def num_samples(scores, targets):\n    return len(scores)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_metrics", raising=False)
+    saved = load_scores(finished_run, read_record(finished_run.parent))
+    expected = [
+        f"  coverage_error           {coverage_error(saved.scores, saved.targets):.4f}",
+        f"  own_metrics.num_samples  {len(saved.scores):.4f}",
+    ]
+    for extra in ([], ["recompute=true"]):
+        names = "metric.names=[coverage_error,own_metrics.num_samples]"
+        assert main(["evaluate", f"run={finished_run}", names, *extra]) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == expected
+
+
+def test_all_metrics_of_the_catalogue_are_shown(finished_run, capsys):
+    assert main(["evaluate", f"run={finished_run}", "metric.names=all", "metric.protocol=all"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[4:]] == metric_names()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("[ranking_los]", "there is no metric ranking_los; did you mean ranking_loss?"),
+        ("coverage", "there is no metric coverage; did you mean coverage_error?"),
+        ("[1]", "expected all, or a list of names"),
+        ("{a: 1}", "there is no such key to add"),
+        ("[no_package.metric]", "no_package.metric cannot be imported"),
+    ],
+)
+def test_an_unknown_metric_is_named_before_anything_heavy_is_imported(names, said, finished_run):
+    done = run_cli("evaluate", f"run={finished_run}", f"metric.names={names}", check_modules="torch scipy sklearn")
+    assert done.returncode == 2
+    assert said in done.stderr
 
 
 def test_the_test_split_of_a_run_with_a_held_out_part_needs_the_model(tmp_path, capsys):
