@@ -9,13 +9,21 @@ from margin_bench.errors import ConfigError
 
 
 def build(group: Mapping[str, Any], **more: Any) -> Any:
-    """Calls `_target_` with the group's other entries and with `more`; its name and what is said about it are left out.
+    """Call `_target_` with the group's other entries and with `more`; its name and what is said about it are left out.
 
     Raises:
         ConfigError: there is no such target, it has no such parameter, or it refuses a value (ValueError).
     """
-    target = group["_target_"]
     arguments = {key: value for key, value in group.items() if key not in ("_target_", "name", "about")} | more
+    return call(group["_target_"], arguments)
+
+
+def call(target: str, arguments: Mapping[str, Any]) -> Any:
+    """Call what a dotted path names.
+
+    Raises:
+        ConfigError: there is no such target, it has no such parameter, or it refuses a value (ValueError).
+    """
     function = _resolved(target)
     try:
         _signature(function, target).bind(**arguments)
@@ -28,7 +36,7 @@ def build(group: Mapping[str, Any], **more: Any) -> Any:
 
 
 def takes(group: Mapping[str, Any], parameter: str) -> bool:
-    """Whether the `_target_` of a group has this parameter.
+    """Return whether the `_target_` of a group has this parameter.
 
     Raises:
         ConfigError: there is no such target.
@@ -52,7 +60,7 @@ def _resolved(target: str) -> Any:
 
 
 def refuse_foreign_targets(config: Mapping[str, Any], source: str) -> None:
-    """Lets a configuration that was read from a file, and is data, build nothing but what is ours.
+    """Refuse to build from a configuration that was read from a file, and is data, anything but what is ours.
 
     Raises:
         ConfigError: a `_target_` is no loader of a data set, and no class, of `margin_bench.data`.
@@ -60,10 +68,10 @@ def refuse_foreign_targets(config: Mapping[str, Any], source: str) -> None:
     for key, value in config.items():
         if isinstance(value, Mapping):
             refuse_foreign_targets(value, source)
-        elif key == "_target_" and not _is_ours(str(value)):
+        elif key == "_target_" and value is not None and not _is_ours(str(value)):
             raise ConfigError(
-                f"{source} names _target_={value}, which no data set or transform of margin-bench is,\n"
-                "and so it is not run from a saved file. If the run is your own, say trust=true."
+                f"{source} names _target_={value}, which is no data set or transform of margin-bench.\n"
+                "Code that a saved file names is not run. If the run is your own, say trust=true."
             )
 
 

@@ -42,6 +42,7 @@ RULES = {
 RELATED = (
     frozenset({"batch_size", "bucket_size", "microbatch_size", "devices"}),
     frozenset({"optim.momentum", "optim.nesterov"}),
+    frozenset({"backbone", "backbone.library", "backbone._target_"}),
     frozenset({"loss", "backbone", "backbone.head", "backbone.learn_scale", "backbone.scale", "loss.logit_scale"}),
 )
 
@@ -61,6 +62,7 @@ def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_proc
         mistakes = mistakes or _needed_mistakes(config)
         mistakes = mistakes or [
             *_layout_mistakes(config, num_processes or config.devices),
+            *_backbone_mistakes(config),
             *_head_mistakes(config),
             *_optim_mistakes(config),
             *_tracker_mistakes(config),
@@ -191,6 +193,22 @@ def _layout_mistakes(config: DictConfig, num_processes: int) -> list[str]:
             f"nearest that do: {_nearest_divisors(rows, int(config.microbatch_size))}"
         )
     return mistakes
+
+
+def _backbone_mistakes(config: DictConfig) -> list[str]:
+    """Return a line if the backbone is neither a library's nor the user's own, or both."""
+    backbone = config.backbone
+    if backbone.library is None and backbone._target_ is None:
+        return [
+            "backbone._target_ is needed: backbone._target_=my_package.MyNet for one of your own, "
+            "or backbone.library=timm for a library's"
+        ]
+    if backbone.library is not None and backbone._target_ is not None:
+        return [
+            f"backbone._target_={backbone._target_} and backbone.library={backbone.library} are two backbones; "
+            "for your own take backbone=own, or leave library out of your YAML file"
+        ]
+    return []
 
 
 def _head_mistakes(config: DictConfig) -> list[str]:

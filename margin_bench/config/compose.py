@@ -234,6 +234,8 @@ def _apply(override: Override, config: DictConfig, defaults: DictConfig) -> list
         known = _keys(defaults)
         if key in known:
             return [f"{words}: {_first_line(error)}"]
+        if key.startswith("backbone.options."):
+            return [f"{words}: there is no key {key}; an option of the backbone is given as +{words}"]
         if key.startswith("loss.") and OmegaConf.select(defaults, "loss.about.kind") == "own":
             return [f"{words}: there is no key {key}; a parameter of your own loss is given as +{words}"]
         return [f"{words}: there is no key {key}{nearest(key, known)}"]

@@ -26,6 +26,9 @@ NOT_IDENTITY = (
 
 _BELOW = tuple(f"{key}." for key in NOT_IDENTITY)
 
+# Keys that the first records do not have, each with the value at which it changes nothing and does not count.
+LATER = {"backbone._target_": None}
+
 # Files, which count by their content.
 BY_CONTENT = ("backbone.weights", "dataset.file", "dataset.test_file")
 
@@ -33,6 +36,11 @@ BY_CONTENT = ("backbone.weights", "dataset.file", "dataset.test_file")
 def decides(key: str) -> bool:
     """Whether the value of a dotted key can decide a run's result."""
     return not f"{key}.".startswith(_BELOW)
+
+
+def counts(key: str, value: Any) -> bool:
+    """Return whether this value of a dotted key can decide a run's result."""
+    return decides(key) and not (key in LATER and value == LATER[key])
 
 
 def run_id(config: TrainConfig) -> str:
@@ -45,6 +53,10 @@ def identity(config: dict[str, Any]) -> dict[str, Any]:
     content = copied(config)
     for key in (*NOT_IDENTITY, *BY_CONTENT):
         _take_out(content, key)
+    for key, value in LATER.items():
+        section, _, name = key.partition(".")
+        if content[section].get(name) == value:
+            _take_out(content, key)
     for key, digest in files_sha256(config).items():
         section, _, name = key.partition(".")
         content[section][f"{name}_sha256"] = digest

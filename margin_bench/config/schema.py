@@ -63,7 +63,7 @@ SIZE = at_least(1, below=2**31)
 
 @dataclass
 class BackboneConfig:
-    library: str = field(metadata={"rule": one_of("timm", "torchvision")})
+    library: str | None = field(metadata={"rule": one_of("timm", "torchvision")})
     name: str
     pretrained: bool
     weights: str | None
@@ -71,6 +71,7 @@ class BackboneConfig:
     head: str = field(metadata={"rule": one_of("linear", "cosine")})
     scale: float = field(metadata={"rule": above_zero()})
     learn_scale: bool
+    _target_: str | None = None  # not in the records from before it
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from margin_bench.config.identity import BY_CONTENT, decides
+from margin_bench.config.identity import BY_CONTENT, counts
 
 # Records name them by their path, identities by their content.
 FILES = {*BY_CONTENT, *(f"{key}_sha256" for key in BY_CONTENT)}
@@ -14,7 +14,7 @@ Traits = dict[str, str]
 
 def traits_of(content: Content) -> Traits:
     """What decides the result of a run, as text by dotted key; files are left out."""
-    return {key: repr(value) for key, value in leaves_of(content) if decides(key) and key not in FILES}
+    return {key: repr(value) for key, value in leaves_of(content) if counts(key, value) and key not in FILES}
 
 
 def leaves_of(content: Content, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from margin_bench.config.build import build, takes
+from margin_bench.config.build import build, call, takes
 from margin_bench.config.schema import BackboneConfig, TrainConfig
 from margin_bench.data.holdout import hold_out
 from margin_bench.data.image_files import check_image_files
@@ -20,7 +20,7 @@ from margin_bench.runtime.hardware import usable_cores
 from margin_bench.runtime.world import World
 from margin_bench.targets import check_targets, class_frequencies, positives
 from margin_bench.training.buckets import BatchLayout
-from margin_bench.training.models import build_model, check_takes, head_of, model_inputs
+from margin_bench.training.models import build_model, check_fits, finished_model, head_of, model_inputs
 from margin_bench.training.optim import build_optimizer
 from margin_bench.training.trainer import Trainer
 
@@ -94,18 +94,66 @@ def class_difference(names: Sequence[str], others: Sequence[str]) -> str:
 
 
 def model_of(backbone: BackboneConfig, num_classes: int, pretrained: bool) -> nn.Module:
-    """The backbone with its head; `pretrained` as the configuration says, else from random weights."""
+    """Return the backbone with its head, from the weights that the configuration says, or without any of them.
+
+    Raises:
+        ConfigError: as `build_model`, or as `_own_model`.
+        DataError: the weights cannot be loaded, or do not fit.
+    """
+    weights = backbone.weights if pretrained else None
+    pretrained = pretrained and backbone.pretrained and weights is None
+    head: dict[str, Any] = {"head": backbone.head, "scale": backbone.scale, "learn_scale": backbone.learn_scale}
+    if backbone.library is None:
+        return finished_model(_own_model(backbone, num_classes, pretrained), weights=weights, **head)
     return build_model(
         backbone.library,
         backbone.name,
         num_classes,
-        pretrained=pretrained and backbone.pretrained,
-        weights=backbone.weights if pretrained else None,
+        pretrained=pretrained,
+        weights=weights,
         options=backbone.options,
-        head=backbone.head,
-        scale=backbone.scale,
-        learn_scale=backbone.learn_scale,
+        **head,
     )
+
+
+def _own_model(backbone: BackboneConfig, num_classes: int, pretrained: bool) -> nn.Module:
+    """Return the model that the user's own class or function makes.
+
+    It is called with `num_classes` and the options, and with `pretrained=True` where that is asked for.
+
+    Raises:
+        ConfigError: there is no such target, it does not take these arguments, or it makes no model with a head.
+    """
+    target = backbone._target_
+    assert target is not None  # config.checks
+    if "num_classes" in backbone.options:
+        raise ConfigError("backbone.options.num_classes is the number of classes of the data set; leave it out")
+    if pretrained and not takes({"_target_": target}, "pretrained"):
+        raise ConfigError(
+            f"backbone.pretrained=true, but {target} has no parameter `pretrained`.\n"
+            "Leave it out; weights from a file are backbone.weights=FILE."
+        )
+    more = {"pretrained": True} if pretrained else {}
+    try:
+        model = call(target, {**backbone.options, "num_classes": num_classes, **more})
+    except (ConfigError, TypeError) as error:
+        raise ConfigError(
+            f"{error}\nbackbone._target_={target} is called with num_classes={num_classes} and backbone.options."
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"backbone._target_={target} gives {type(model).__name__}; expected a torch.nn.Module")
+    _check_own_head(model, num_classes)
+    return model
+
+
+def _check_own_head(model: nn.Module, num_classes: int) -> None:
+    """Refuse a linear layer for the head that does not make the logits, as another layer was made after it."""
+    head = head_of(model)
+    if isinstance(head, nn.Linear) and head.out_features != num_classes:
+        raise ConfigError(
+            f"the head of {type(model).__name__}, {head}, does not make logits of {num_classes} classes.\n"
+            "Give it a method get_classifier() that returns the layer that does."
+        )
 
 
 def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
@@ -139,9 +187,10 @@ def evaluation_batches(config: TrainConfig, split: Split, world: World) -> Batch
 def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
     """All that trains, at its start."""
     torch.manual_seed(config.seed)
-    model = model_of(config.backbone, len(split.class_names), pretrained=True).to(world.device)
+    num_classes = len(split.class_names)
+    model = model_of(config.backbone, num_classes, pretrained=True).to(world.device)
     transform = build(config.transforms)
-    check_takes(model, model_inputs(first_image(split, transform), world.device))
+    check_fits(model, model_inputs(first_image(split, transform), world.device), num_classes)
     sampler = TrainSampler(
         num_samples=len(split),
         seed=config.seed,

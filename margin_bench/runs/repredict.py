@@ -20,6 +20,7 @@ from margin_bench.runtime.files import sha256
 from margin_bench.runtime.signals import StopRequest, stop_request
 from margin_bench.runtime.world import World, join_world, run_processes
 from margin_bench.training import checkpoint
+from margin_bench.training.models import load_trained
 from margin_bench.training.predict import check_finite, predict
 
 
@@ -32,8 +33,8 @@ def repredict(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> 
         DataError: the data has other classes, or as in `load_split`.
     """
     if not config.trust:
-        # The loss, which may be the user's own, is not built here.
-        refuse_foreign_targets({name: record["config"][name] for name in ("dataset", "transforms")}, str(run_dir))
+        built = {name: record["config"][name] for name in ("dataset", "transforms", "backbone")}  # but not the loss
+        refuse_foreign_targets(built, str(run_dir))
     run_processes(_process, config, record, run_dir, num_processes=config.devices)
 
 
@@ -60,7 +61,7 @@ def _predict(
             "Give the data with the same classes in the same order."
         )
     model = model_of(trained.backbone, len(split.class_names), pretrained=False)
-    model.load_state_dict(_weights(run_dir, config.weights, record["weights_sha256"]))
+    load_trained(model, _weights(run_dir, config.weights, record["weights_sha256"]), run_dir)
     batches = evaluation_batches(trained, split, world)
     scores = predict(model.to(world.device), batches, split.targets.shape, trained.microbatch_size, world, stop)
     if scores is None:

@@ -1,4 +1,4 @@
-"""Backbones of timm and torchvision with a linear or a cosine head for C classes."""
+"""Build a backbone of timm, of torchvision or of the user's own, with a linear or a cosine head for C classes."""
 
 import re
 from collections.abc import Mapping
@@ -13,23 +13,31 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from margin_bench.data.loading import normalise
-from margin_bench.errors import ConfigError, DataError, nearest
+from margin_bench.errors import CheckpointError, ConfigError, DataError, nearest
 from margin_bench.training.checkpoint import load_weights
 
 IMAGENET_CLASSES = 1000
 COUNTER = "num_batches_tracked"  # of batch normalisation; older files do not have it, and it weighs nothing
-
-
 PREFIXES = ("module.", "_orig_mod.")  # of tensors that were saved from DataParallel, or from a compiled model
 
 
 class CosineHead(nn.Linear):
-    """`scale` times the cosine of the angle between the features and each class vector, a row of `weight`.
+    """Give `scale` times the cosine of the angle between the features and each class vector, a row of `weight`.
 
-    Computed in float32 whatever the precision around it, as half of it tells near angles apart no more.
+    It computes in float32 whatever the precision around it: half of it cannot tell near angles apart.
 
     Args:
-        scale: what the cosines are multiplied by, or where a learned scale, kept as its logarithm, starts.
+        in_features: the length D of the features (N, D).
+        num_classes: the number C of the logits (N, C).
+        scale: what the cosines are multiplied by, or where a learned scale starts; above 0.
+        learn_scale: whether the scale is trained. It is kept as its logarithm, so it stays above 0.
+
+    Example:
+        >>> import torch
+        >>> head = CosineHead(2, 3, scale=16.0, learn_scale=False)
+        >>> _ = head.weight.data.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]))
+        >>> head(torch.tensor([[5.0, 0.0]])).tolist()
+        [[16.0, 0.0, -16.0]]
     """
 
     def __init__(self, in_features: int, num_classes: int, scale: float, learn_scale: bool) -> None:
@@ -38,6 +46,7 @@ class CosineHead(nn.Linear):
         self.fixed_scale = scale
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return the logits, float32 (N, C), of features (N, D)."""
         with torch.autocast(features.device.type, enabled=False):
             cosines = F.linear(F.normalize(features.float()), F.normalize(self.weight))
             return cosines * (self.fixed_scale if self.log_scale is None else self.log_scale.exp())
@@ -55,10 +64,12 @@ def build_model(
     scale: float = 1.0,
     learn_scale: bool = False,
 ) -> nn.Module:
-    """A model from images (N, 3, H, W) to logits (N, num_classes).
+    """Return a library's model from images (N, 3, H, W) to logits (N, num_classes).
 
     Args:
         library: `timm` or `torchvision`.
+        name: of the model in the library.
+        num_classes: the number C of the logits.
         pretrained: start from the library's own ImageNet weights (torchvision: IMAGENET1K_V1).
         weights: start from this safetensors or weights-only file instead; its head is left out.
         options: further keyword arguments of the library's model.
@@ -66,14 +77,36 @@ def build_model(
         scale, learn_scale: of a cosine head; see `CosineHead`.
 
     Raises:
-        ConfigError: the library has no such model, does not know an option, or its head cannot be a cosine one.
-        DataError: the pretrained weights are not to be had, or do not fit.
+        ConfigError: the library has no such model, does not know an option, or its head cannot become a cosine one.
+        DataError: the pretrained weights cannot be loaded, or do not fit.
+
+    Example:
+        >>> import torch
+        >>> model = build_model("timm", "test_resnet", num_classes=80)
+        >>> model(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 80])
     """
     build = {"timm": _timm_model, "torchvision": _torchvision_model}[library]
     try:
         model = build(name, num_classes, pretrained and weights is None, dict(options or {}))
     except TypeError as error:
         raise ConfigError(f"backbone.options do not fit {library}'s {name}: {error}") from error
+    return finished_model(model, weights=weights, head=head, scale=scale, learn_scale=learn_scale)
+
+
+def finished_model(
+    model: nn.Module, *, weights: str | Path | None, head: str, scale: float, learn_scale: bool
+) -> nn.Module:
+    """Return a model with the head and the weights that it is to start from, channels last.
+
+    Args:
+        model: from images (N, 3, H, W) to logits (N, C).
+        weights, head, scale, learn_scale: as in `build_model`.
+
+    Raises:
+        ConfigError: its head cannot become a cosine one.
+        DataError: the weights cannot be loaded, or do not fit.
+    """
     if head == "cosine":
         _put_cosine_head(model, scale, learn_scale)
     if weights is not None:
@@ -82,46 +115,97 @@ def build_model(
 
 
 def head_of(model: nn.Module) -> nn.Module:
-    """The layer that makes the logits: as timm names it, or the one linear layer that the model ends in."""
+    """Return the layer that makes the logits: what `get_classifier()` gives, as in timm, else the last linear layer.
+
+    Raises:
+        ConfigError: `get_classifier()` gives no layer of the model with parameters, or there is no linear layer.
+
+    Example:
+        >>> from torch import nn
+        >>> head_of(nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 2)))
+        Linear(in_features=4, out_features=2, bias=True)
+    """
     if hasattr(model, "get_classifier"):
         named: Any = model
-        head = named.get_classifier()
-        if not isinstance(head, nn.Module) or not list(head.parameters()):
-            raise ConfigError(f"{type(model).__name__} has no single classifier layer; choose another backbone.name")
-        return head
-    return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+        return _named_head(model, named.get_classifier())
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        raise ConfigError(
+            f"{type(model).__name__} has no linear layer to take as its head.\n"
+            "Give it a method get_classifier() that returns the layer that makes the logits."
+        )
+    return linear[-1]
 
 
-def check_takes(model: nn.Module, images: Tensor) -> None:
-    """Expects a model to take images of this size.
+def load_trained(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+    """Load all tensors that a run has saved into its model.
+
+    Args:
+        model: as the run's configuration makes it today.
+        state: the model's tensors by name, as they were saved.
+        source: where they are from, for the message.
+
+    Raises:
+        CheckpointError: they do not fit the model.
+    """
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise CheckpointError(
+            f"the tensors in {source} do not fit {type(model).__name__}: {first[0].strip()}\n"
+            "The code of the backbone has changed since. Restore it, or delete the run's folder and run it again."
+        ) from error
+
+
+def check_fits(model: nn.Module, images: Tensor, num_classes: int) -> None:
+    """Refuse a model that does not make logits of images of this size.
 
     Args:
         images: float (N, 3, H, W), as from `model_inputs`.
+        num_classes: the number C of logits that it is to give each image.
 
     Raises:
-        ConfigError: it fails on them.
+        ConfigError: it fails on them, or what it gives is no tensor (N, num_classes).
     """
+    name = type(model).__name__
     model.eval()
     try:
         with torch.no_grad():
-            model(images)
+            logits = model(images)
     except (AssertionError, RuntimeError, ValueError) as error:
         raise ConfigError(
-            f"{type(model).__name__} does not take images of {images.shape[2]} x {images.shape[3]} pixels: "
-            f"{str(error).splitlines()[0]}\nChange transforms.image_size or dataset, or take another backbone.name."
+            f"{name} does not take images of {images.shape[2]} x {images.shape[3]} pixels: "
+            f"{str(error).splitlines()[0]}\nChange transforms.image_size or dataset, or take another backbone."
         ) from error
     model.train()
+    expected = (len(images), num_classes)
+    if not isinstance(logits, Tensor) or logits.shape != expected:
+        came = f"a tensor {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise ConfigError(
+            f"{name} gives {came} for images {tuple(images.shape)}.\n"
+            f"Expected logits, a tensor {expected}: one number for each image and class."
+        )
 
 
 def model_inputs(images: Tensor, device: torch.device) -> Tensor:
-    """A batch from the loader as a model takes it: on the device, channels last, normalised."""
+    """Return a batch from the loader as a model takes it: on the device, channels last, normalised.
+
+    Args:
+        images: uint8 (N, 3, H, W).
+        device: of the model.
+
+    Returns:
+        float32 (N, 3, H, W).
+    """
     return normalise(images.to(device, non_blocking=True, memory_format=torch.channels_last))
 
 
 def _timm_model(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
     if not timm.is_model(name):
         raise ConfigError(
-            f"timm {timm.__version__} has no model backbone.name={name}{nearest(name, timm.list_models())}"
+            f"timm {timm.__version__} has no model backbone.name={name}{nearest(name, timm.list_models())}\n"
+            f"One that your own package registers: backbone=own backbone._target_=my_package.{name}"
         )
     if pretrained and not getattr(timm.get_pretrained_cfg(name), "has_weights", False):
         raise _no_weights("timm", name, "there are none")
@@ -161,10 +245,25 @@ def _replace_torchvision_head(model: nn.Module, num_classes: int) -> None:
     _replace(model, head, nn.Linear(head.in_features, num_classes))
 
 
+def _named_head(model: nn.Module, head: Any) -> nn.Module:
+    """Return what `get_classifier()` gave, if it is a layer of the model that can be trained."""
+    is_layer = isinstance(head, nn.Module) and any(module is head for module in model.modules())
+    if not is_layer or not list(head.parameters()):
+        raise ConfigError(
+            f"{type(model).__name__}.get_classifier() gives {type(head).__name__}, no single layer with parameters.\n"
+            "Choose another backbone, or let it return the layer that makes the logits."
+        )
+    assert isinstance(head, nn.Module)
+    return head
+
+
 def _put_cosine_head(model: nn.Module, scale: float, learn_scale: bool) -> None:
     head = head_of(model)
     if not isinstance(head, nn.Linear):
-        raise ConfigError(f"{type(model).__name__} has no linear head to replace; choose another backbone.name")
+        raise ConfigError(
+            f"the head of {type(model).__name__} is {type(head).__name__}; a cosine head takes the place of a "
+            "linear one.\nChoose another backbone, or backbone.head=linear."
+        )
     _replace(model, head, CosineHead(head.in_features, head.out_features, scale, learn_scale))
 
 
@@ -179,7 +278,7 @@ def _path_of(model: nn.Module, part: nn.Module) -> str:
 
 
 def _load_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
-    """Loads everything but the head, of which the file may hold another one or none."""
+    """Load everything but the head, of which the file may hold another one or none."""
     for prefix in PREFIXES:
         consume_prefix_in_state_dict_if_present(state, prefix)
     state = {_current_name(name): tensor for name, tensor in state.items()}
@@ -198,7 +297,7 @@ def _load_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Pat
 
 
 def _current_name(name: str) -> str:
-    """The name of a tensor in torchvision's models of today: its DenseNet files still have `norm.1` for `norm1`."""
+    """Return the name of a tensor in today's models of torchvision: its DenseNet files have `norm.1` for `norm1`."""
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", name)
 
 

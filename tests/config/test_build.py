@@ -54,5 +54,5 @@ def test_a_saved_configuration_builds_only_what_is_ours():
     ],
 )
 def test_a_saved_configuration_reaches_nothing_else_not_even_through_our_modules(target):
-    with pytest.raises(ConfigError, match=rf"{target}, which no data set"):
+    with pytest.raises(ConfigError, match=rf"{target}, which is no data set"):
         refuse_foreign_targets({"a": {"b": {"_target_": target}}}, "record")

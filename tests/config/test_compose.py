@@ -224,7 +224,8 @@ def test_a_pattern_of_files_finds_those_of_the_user_as_well(tmp_path):
         ("loss/mine.yaml", "", ["loss.name", "loss._target_"]),
         ("dataset/mine.yaml", "name: null\n_target_: my_package.load\n", ["dataset.name"]),
         ("transforms/mine.yaml", "image_size: 32\n", ["transforms._target_"]),
-        ("backbone/mine.yaml", "name: vit\nlibrary: timm\npretrained: false\noptions: {}\n", ["backbone.weights"]),
+        ("backbone/mine.yaml", "name: vit\n", ["backbone._target_"]),
+        ("backbone/mine.yaml", "_target_: my_package.MyNet\n", ["backbone.name"]),
     ],
 )
 def test_a_file_of_the_users_own_that_says_too_little_is_told_what_is_needed(tmp_path, file, content, needed):
