@@ -137,7 +137,7 @@ def test_a_class_of_the_users_own_is_trained_and_scored_again_only_if_they_trust
 def test_a_run_that_is_stopped_goes_on_to_the_result_of_the_unbroken_one(runs_dir, tmp_path, monkeypatch):
     assert train(tmp_path / "unbroken", *NET) == 0
     net = sys.modules["my_nets"].Net
-    forward, left = net.forward, iter(range(10))
+    forward, left = net.forward, iter(range(1000))
 
     def stopped(self, images):
         if next(left) == 9:
