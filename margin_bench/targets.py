@@ -1,4 +1,7 @@
-"""Label matrices: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED. The only place with these numbers."""
+"""Define, check and convert label matrices: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+No other module knows the numbers that stand for the three labels.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from margin_bench.errors import DataError
 
 if TYPE_CHECKING:  # torch takes more than a second to import, and reading labels does without it
+    import torch
     from torch import Tensor
 
 POSITIVE, NEGATIVE, UNLABELED = 1, 0, -1
@@ -18,15 +22,64 @@ POSITIVE, NEGATIVE, UNLABELED = 1, 0, -1
 Matrix = TypeVar("Matrix", NDArray[Any], "Tensor")
 
 
-def positives(targets: Matrix) -> Matrix:
-    """The mask of the positives: bool, of the shape of `targets`."""
-    mask: Matrix = targets == POSITIVE
+def positives(targets: Matrix, dtype: torch.dtype | None = None) -> Matrix:
+    """Return the mask of the positives.
+
+    Args:
+        targets: integers of any shape, a numpy array or a tensor, of POSITIVE, NEGATIVE and UNLABELED.
+        dtype: None for a mask of bool. For a tensor, a float dtype makes a mask of 0 and 1, which a CPU reduces several
+            times as fast.
+
+    Returns:
+        the mask, of the shape of `targets`.
+
+    Examples:
+        >>> import torch
+        >>> targets = torch.tensor([[1, 0, -1]], dtype=torch.int8)
+        >>> positives(targets)
+        tensor([[ True, False, False]])
+        >>> positives(targets, torch.float32)
+        tensor([[1., 0., 0.]])
+    """
+    mask: Matrix = _mask(targets, POSITIVE, dtype)
     return mask
 
 
-def negatives(targets: Matrix) -> Matrix:
-    """The mask of the negatives: bool, of the shape of `targets`."""
-    mask: Matrix = targets == NEGATIVE
+def negatives(targets: Matrix, dtype: torch.dtype | None = None) -> Matrix:
+    """Return the mask of the negatives.
+
+    Args:
+        targets: as for `positives`.
+        dtype: as for `positives`.
+
+    Returns:
+        the mask, of the shape of `targets`.
+
+    Examples:
+        >>> import numpy as np
+        >>> negatives(np.array([[1, 0, -1]], np.int8))
+        array([[False,  True, False]])
+    """
+    mask: Matrix = _mask(targets, NEGATIVE, dtype)
+    return mask
+
+
+def labelled(targets: Matrix, dtype: torch.dtype | None = None) -> Matrix:
+    """Return the mask of the positives and the negatives together.
+
+    Args:
+        targets: as for `positives`.
+        dtype: as for `positives`.
+
+    Returns:
+        the mask, of the shape of `targets`.
+
+    Examples:
+        >>> import numpy as np
+        >>> labelled(np.array([[1, 0, -1]], np.int8))
+        array([[ True,  True, False]])
+    """
+    mask: Matrix = _mask(targets, UNLABELED, dtype, equal=False)
     return mask
 
 
@@ -34,11 +87,15 @@ def check_targets(targets: NDArray[Any], shape: tuple[int, int] | None = None) -
     """Check the label matrix of a whole data set.
 
     Args:
-        targets: what should be int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
-        shape: the (N, C) to expect. None: any.
+        targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED, if all is right.
+        shape: the (N, C) to expect. None allows any.
 
     Raises:
-        DataError: another shape, another dtype or other values; or signs, that is +1 and -1 without a single 0.
+        DataError: the shape, the dtype or a value is wrong; or the values look like signs, +1 and -1 without any 0.
+
+    Examples:
+        >>> import numpy as np
+        >>> check_targets(np.array([[1, 0, -1]], np.int8), shape=(1, 3))
     """
     if not isinstance(targets, np.ndarray):
         raise DataError(
@@ -66,10 +123,21 @@ def check_targets(targets: NDArray[Any], shape: tuple[int, int] | None = None) -
 
 
 def from_signs(signs: NDArray[Any]) -> NDArray[np.int8]:
-    """Label matrix from signs (N, C): +1 is positive, -1 negative, 0 unlabeled.
+    """Convert signs to a label matrix: +1 becomes POSITIVE, -1 NEGATIVE and 0 UNLABELED.
+
+    Args:
+        signs: +1, -1 and 0 of any dtype but bool, (N, C).
+
+    Returns:
+        int8 (N, C).
 
     Raises:
-        DataError: bool, or any other value.
+        DataError: the signs are bool, or hold another value.
+
+    Examples:
+        >>> import numpy as np
+        >>> from_signs(np.array([[1, -1, 0]]))
+        array([[ 1,  0, -1]], dtype=int8)
     """
     if signs.dtype == np.bool_:
         raise DataError(
@@ -81,20 +149,43 @@ def from_signs(signs: NDArray[Any]) -> NDArray[np.int8]:
 
 
 def from_multi_hot(multi_hot: NDArray[Any]) -> NDArray[np.int8]:
-    """Label matrix from bool or 0/1 of any dtype (N, C): True or 1 is positive, all else negative.
+    """Convert multi-hot labels to a label matrix: True or 1 becomes POSITIVE, False or 0 NEGATIVE.
+
+    Args:
+        multi_hot: bool, or 0 and 1 of any dtype, (N, C).
+
+    Returns:
+        int8 (N, C).
 
     Raises:
-        DataError: any other value.
+        DataError: the labels hold another value.
+
+    Examples:
+        >>> import numpy as np
+        >>> from_multi_hot(np.array([[True, False]]))
+        array([[1, 0]], dtype=int8)
     """
     _check_values("Multi-hot labels", multi_hot, (1, 0), "1 (positive) and 0 (negative)")
     return np.where(multi_hot, np.int8(POSITIVE), np.int8(NEGATIVE))
 
 
 def from_indices(indices: Sequence[Sequence[int]], num_classes: int) -> NDArray[np.int8]:
-    """Label matrix (N, num_classes) from the positive classes of each of N samples; all others are negative.
+    """Convert lists of class indices to a label matrix: the listed classes become POSITIVE, all others NEGATIVE.
+
+    Args:
+        indices: the positive classes of each of N samples, numbered from 0.
+        num_classes: C.
+
+    Returns:
+        int8 (N, C).
 
     Raises:
-        DataError: an index outside 0 .. num_classes - 1.
+        DataError: an index lies outside 0 .. num_classes - 1.
+
+    Examples:
+        >>> from_indices([[0, 2], []], num_classes=3)
+        array([[1, 0, 1],
+               [0, 0, 0]], dtype=int8)
     """
     targets = np.full((len(indices), num_classes), NEGATIVE, np.int8)
     for sample, classes in enumerate(indices):
@@ -109,20 +200,41 @@ def from_indices(indices: Sequence[Sequence[int]], num_classes: int) -> NDArray[
 
 
 def class_frequencies(targets: NDArray[Any]) -> NDArray[np.int64]:
-    """How many samples of a label matrix (N, C) are positive and how many negative of each class: (2, C)."""
+    """Count the positives and the negatives of each class.
+
+    Args:
+        targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+    Returns:
+        int64 (2, C), the positives in the first row and the negatives in the second.
+
+    Examples:
+        >>> import numpy as np
+        >>> class_frequencies(np.array([[1, 0, -1], [1, 1, 0]], np.int8))
+        array([[2, 1, 0],
+               [0, 1, 1]])
+    """
     return np.stack([positives(targets).sum(axis=0), negatives(targets).sum(axis=0)])
 
 
 def check_bucket(logits: Tensor, targets: Tensor) -> None:
-    """Check what a loss is given by dtype and shape alone, so that no device has to be waited for.
+    """Check the dtype and the shape of what a loss is given, but no value, as that would wait for a GPU.
 
     Args:
         logits: float (M, C).
-        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED; wider integers are fine.
+        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED; wider integers will do.
 
     Raises:
-        TypeError: logits that are not float; targets that are bool, float or complex.
-        ValueError: other shapes.
+        TypeError: the logits are not float, or the targets are bool, float or complex.
+        ValueError: the shapes differ, or are not (M, C).
+
+    Examples:
+        >>> import torch
+        >>> check_bucket(torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.int8))
+        >>> check_bucket(torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.int8))
+        Traceback (most recent call last):
+            ...
+        TypeError: Logits: expected float, got torch.int64. Give the output of the model as it is.
     """
     import torch  # here alone; see above
 
@@ -141,8 +253,28 @@ def check_bucket(logits: Tensor, targets: Tensor) -> None:
 
 
 def may_hold_unlabeled(targets: Tensor) -> bool:
-    """Whether a bucket may hold an unlabeled entry: looked up on a CPU, True elsewhere, where to look is to wait."""
+    """Return False if a bucket is known to hold no unlabeled entry.
+
+    Args:
+        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+    Returns:
+        the answer for a bucket on a CPU. On a GPU always True, as a look at the entries would wait for it.
+
+    Examples:
+        >>> import torch
+        >>> may_hold_unlabeled(torch.tensor([[1, 0]], dtype=torch.int8))
+        False
+    """
     return targets.device.type != "cpu" or targets.numel() == 0 or bool((targets.amin() == UNLABELED).item())
+
+
+def _mask(targets: Any, label: int, dtype: torch.dtype | None, *, equal: bool = True) -> Any:
+    """Return the mask of a label, or of all others. A float copy compared in place is made faster than from bools."""
+    if dtype is None:
+        return targets == label if equal else targets != label
+    copy = targets.to(dtype, copy=True)
+    return copy.eq_(label) if equal else copy.ne_(label)
 
 
 def _check_values(what: str, labels: NDArray[Any], allowed: tuple[int, ...], meaning: str) -> None:

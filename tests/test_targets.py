@@ -15,6 +15,8 @@ from margin_bench.targets import (
     from_indices,
     from_multi_hot,
     from_signs,
+    labelled,
+    may_hold_unlabeled,
     negatives,
     positives,
 )
@@ -31,10 +33,38 @@ def test_masks_leave_out_the_unlabeled():
     assert negatives(TARGETS).tolist() == [[False, True, False], [True, False, False]]
 
 
-def test_masks_of_tensors_are_tensors():
+def test_the_labelled_are_the_positives_and_the_negatives():
+    assert labelled(TARGETS).tolist() == [[True, True, False], [True, True, True]]
+
+
+@pytest.mark.parametrize("mask_of", [positives, negatives, labelled])
+def test_masks_of_tensors_are_tensors(mask_of):
+    assert torch.equal(mask_of(torch.from_numpy(TARGETS)), torch.from_numpy(mask_of(TARGETS)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("mask_of", [positives, negatives, labelled])
+def test_a_float_mask_holds_ones_and_zeros(mask_of, dtype):
+    mask = mask_of(torch.from_numpy(TARGETS), dtype)
+    assert mask.dtype == dtype
+    assert mask.tolist() == mask_of(TARGETS).astype(float).tolist()
+
+
+def test_a_float_mask_leaves_targets_of_its_own_dtype_alone():
+    targets = torch.from_numpy(TARGETS).float()
+    negatives(targets, torch.float32)
+    assert torch.equal(targets, torch.from_numpy(TARGETS).float())
+
+
+def test_a_bucket_on_a_cpu_is_searched_for_unlabeled_entries():
     targets = torch.from_numpy(TARGETS)
-    assert torch.equal(positives(targets), torch.from_numpy(positives(TARGETS)))
-    assert torch.equal(negatives(targets), torch.from_numpy(negatives(TARGETS)))
+    assert may_hold_unlabeled(targets)
+    assert not may_hold_unlabeled(targets[1:])
+    assert may_hold_unlabeled(targets[:0])
+
+
+def test_a_bucket_elsewhere_may_always_hold_an_unlabeled_entry():
+    assert may_hold_unlabeled(torch.zeros(2, 3, dtype=torch.int8, device="meta"))
 
 
 @pytest.mark.parametrize("labels", [(POSITIVE, NEGATIVE), (POSITIVE, NEGATIVE, UNLABELED), (NEGATIVE, UNLABELED)])

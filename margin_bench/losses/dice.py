@@ -5,7 +5,7 @@ from torch import Tensor
 
 from margin_bench.losses.parameters import check_above_zero
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import UNLABELED, positives
+from margin_bench.targets import labelled, positives
 
 
 def dice(logits: Tensor, targets: Tensor, dim: int, *, smoothing: float) -> Tensor:
@@ -22,8 +22,8 @@ def dice(logits: Tensor, targets: Tensor, dim: int, *, smoothing: float) -> Tens
     Returns:
         what each group costs, from 0 to 1.
     """
-    probabilities = torch.sigmoid(logits) * (targets != UNLABELED)
-    is_positive = positives(targets)
+    probabilities = torch.sigmoid(logits) * labelled(targets, logits.dtype)
+    is_positive = positives(targets, logits.dtype)
     overlap = (probabilities * is_positive).sum(dim)
     sizes = probabilities.sum(dim) + is_positive.sum(dim)
     return 1 - (2 * overlap + smoothing) / (sizes + smoothing)

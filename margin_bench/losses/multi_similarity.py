@@ -6,7 +6,7 @@ from torch import Tensor
 from margin_bench.losses import masked
 from margin_bench.losses.parameters import check_at_least_zero
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import NEGATIVE, POSITIVE
+from margin_bench.targets import negatives, positives
 
 
 def multi_similarity(
@@ -25,9 +25,8 @@ def multi_similarity(
         what each group costs.
     """
     t_p, t_n = (max(t, masked.ZERO_TEMPERATURE) for t in (positive_temperature, negative_temperature))
-    # Compared in place, float masks of 0 and 1 remain.
-    hard_positive = t_p * masked.logsumexp(logits / -t_p, targets.to(logits.dtype).eq_(POSITIVE), dim)
-    hard_negative = t_n * masked.logsumexp(logits / t_n, targets.to(logits.dtype).eq_(NEGATIVE), dim)
+    hard_positive = t_p * masked.logsumexp(logits / -t_p, positives(targets, logits.dtype), dim)
+    hard_negative = t_n * masked.logsumexp(logits / t_n, negatives(targets, logits.dtype), dim)
     return F.softplus(hard_positive) + F.softplus(hard_negative)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from margin_bench.losses import masked
-from margin_bench.targets import NEGATIVE, UNLABELED, negatives, positives
+from margin_bench.targets import labelled, negatives, positives
 
 # Positives per group, in the mean, up to which visiting all pairs is faster than sorting on a CPU.
 FEW = 20
@@ -64,8 +64,7 @@ def _visited(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str
     """The sums and slopes from the hinges of each positive with every entry of its group, (P, K)."""
     values, labels = logits.movedim(dim, -1).contiguous(), targets.movedim(dim, -1).contiguous()
     group, place = positives(labels).nonzero(as_tuple=True)
-    is_negative = labels.to(values.dtype).eq_(NEGATIVE)  # compared in place, a float mask of 0 and 1 remains
-    hinges = masked.keep(values, is_negative).index_select(0, group)
+    hinges = masked.keep(values, negatives(labels, values.dtype)).index_select(0, group)
     hinges.sub_((values[group, place] - margin).unsqueeze(1)).clamp_(min=0)
     costs, slopes_of_pairs = _costs_and_slopes(hinges, form)
     slopes = torch.zeros_like(values).index_add_(0, group, slopes_of_pairs)
@@ -87,12 +86,12 @@ def _sorted(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str)
     """The sums and slopes from running sums over each sorted group, without making the pairs."""
     # Relative to the group's mean, which no difference changes, so that running sums lose no digits; a positive is
     # taken to stand `margin` lower, so that a pair costs something where the negative stands above.
-    centred = logits - masked.mean(logits, targets != UNLABELED, dim).unsqueeze(dim)
+    centred = logits - masked.mean(logits, labelled(targets), dim).unsqueeze(dim)
     heights, order = torch.where(positives(targets), centred - margin, centred).sort(dim)
     if form == "power 2":
         heights = heights.double()  # slopes are small differences of large sums where few pairs cost something
     ordered = targets.gather(dim, order)
-    positive, negative = positives(ordered).to(heights.dtype), negatives(ordered).to(heights.dtype)
+    positive, negative = positives(ordered, heights.dtype), negatives(ordered, heights.dtype)
     sums, slopes = _RUNNING[form](heights, positive, negative, dim)
     return sums.to(logits.dtype), torch.empty_like(logits).scatter_(dim, order, slopes.to(logits.dtype))
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from margin_bench.targets import POSITIVE, UNLABELED, check_bucket, may_hold_unlabeled
+from margin_bench.targets import check_bucket, labelled, may_hold_unlabeled, positives
 
 # (logits (M, C), targets (M, C)) -> what each entry costs, (M, C); finite where it is unlabeled too.
 PointwiseCriterion = Callable[[Tensor, Tensor], Tensor]
@@ -32,14 +32,14 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
     costs = criterion(logits, targets)
     if not may_hold_unlabeled(targets):
         return costs.sum() * (scale / costs.numel())  # the backward of a mean takes a pass over the matrix more
-    weights = targets.to(logits.dtype).ne_(UNLABELED)  # compared in place, a float mask of 0 and 1 remains
+    weights = labelled(targets, logits.dtype)
     weights *= scale / weights.sum().clamp_(min=1)
     return torch.dot(costs.flatten(), weights.flatten())
 
 
 def wrong_side(logits: Tensor, targets: Tensor) -> Tensor:
     """How far each logit lies on its wrong side of zero: -x of a positive, x of a negative or unlabeled entry."""
-    signs = targets.to(logits.dtype).eq_(POSITIVE).mul_(-2).add_(1)
+    signs = positives(targets, logits.dtype).mul_(-2).add_(1)
     return logits * signs
 
 

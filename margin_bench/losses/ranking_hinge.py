@@ -8,7 +8,7 @@ from margin_bench.losses.mining import MINING, mined_negatives
 from margin_bench.losses.pairs import hinge_rank_sum, hinge_sum
 from margin_bench.losses.parameters import check_finite, check_one_of
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import UNLABELED, positives
+from margin_bench.targets import labelled, positives
 
 
 def ranking_hinge(
@@ -34,7 +34,7 @@ def ranking_hinge(
         return masked.mean(F.relu(margin + hardness), positives(targets), dim)
     if weighting == "rank":
         return hinge_rank_sum(logits, targets, dim, margin=margin) / positives(targets).sum(dim).clamp(min=1)
-    num_labelled = targets.to(logits.dtype).ne_(UNLABELED).sum(dim)  # of a float mask of 0 and 1
+    num_labelled = labelled(targets, logits.dtype).sum(dim)
     return hinge_sum(logits, targets, dim, margin=margin, power=1) / num_labelled.clamp(min=1)
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from margin_bench.losses import masked
 from margin_bench.losses.parameters import check_one_of
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import POSITIVE, UNLABELED, may_hold_unlabeled
+from margin_bench.targets import labelled, may_hold_unlabeled, positives
 
 
 def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
@@ -23,11 +23,10 @@ def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
     Returns:
         what each group costs.
     """
-    # Compared in place, float masks of 0 and 1 remain.
-    is_positive = targets.to(logits.dtype).eq_(POSITIVE)
+    is_positive = positives(targets, logits.dtype)
     num_positives = is_positive.sum(dim).clamp_(min=1)
     if may_hold_unlabeled(targets):
-        logits = masked.keep(logits, targets.to(logits.dtype).ne_(UNLABELED))
+        logits = masked.keep(logits, labelled(targets, logits.dtype))
     value = -(logits.log_softmax(dim) * is_positive).sum(dim) / num_positives
     return value - num_positives.log() if form == "kl" else value
 

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from margin_bench.losses import masked
 from margin_bench.losses.parameters import check_at_least_zero, check_finite
 from margin_bench.losses.ways import check_way, groups
-from margin_bench.targets import NEGATIVE, POSITIVE
+from margin_bench.targets import negatives, positives
 
 
 def two_way(
@@ -55,9 +55,8 @@ class _TwoWay(torch.autograd.Function):
         ctx: Any, logits: Tensor, targets: Tensor, dims: tuple[int, ...], t_p: float, t_n: float, bias: float
     ) -> Tensor:
         kept = logits.new_empty(2, *logits.shape)  # one tensor, as two half the size take longer to reduce
-        # Compared in place, a float mask of 0 and 1 remains.
-        masked.keep(logits / t_n, targets.to(logits.dtype).eq_(NEGATIVE), out=kept[0])
-        masked.keep(logits / -t_p, targets.to(logits.dtype).eq_(POSITIVE), out=kept[1])
+        masked.keep(logits / t_n, negatives(targets, logits.dtype), out=kept[0])
+        masked.keep(logits / -t_p, positives(targets, logits.dtype), out=kept[1])
         loss, gradient = logits.new_zeros(()), torch.zeros_like(kept[0])
         for dim in dims:
             (negative, positive), (negative_weights, positive_weights) = masked.logsumexp_and_weights(kept, dim - 2)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from margin_bench.losses import masked
-from margin_bench.targets import NEGATIVE, POSITIVE, check_bucket
+from margin_bench.targets import check_bucket, negatives, positives
 
 # (logits (M, C), targets (M, C), dim) -> what each group costs; a group lies along `dim`.
 Criterion = Callable[[Tensor, Tensor, int], Tensor]
@@ -61,10 +61,9 @@ def mean_over_groups(criterion: Criterion, logits: Tensor, targets: Tensor, way:
 
 
 def _counting(targets: Tensor, dim: int) -> Tensor:
-    """Whether each group has a positive and a negative. On a CPU floats take a fifth of the time of bools."""
-    labels = targets.to(torch.float32)
-    has_positive = labels.amax(dim) == POSITIVE  # the largest of the three numbers
-    return has_positive & (labels.eq_(NEGATIVE).amax(dim) > 0)
+    """Return whether each group has a positive and a negative: bool (M,) for dim=1, (C,) for dim=0."""
+    has_positive = positives(targets.amax(dim))  # POSITIVE is the largest of the three numbers
+    return has_positive & (negatives(targets, torch.float32).amax(dim) > 0)
 
 
 class RelativeLoss(nn.Module):

@@ -5,7 +5,7 @@ from torch import Tensor
 from margin_bench.losses.pairs import hinge_sum
 from margin_bench.losses.parameters import check_finite, check_one_of
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import POSITIVE, UNLABELED
+from margin_bench.targets import labelled, positives
 
 
 def weston_watkins(logits: Tensor, targets: Tensor, dim: int, *, margin: float, power: int) -> Tensor:
@@ -21,9 +21,8 @@ def weston_watkins(logits: Tensor, targets: Tensor, dim: int, *, margin: float, 
     Returns:
         what each group costs.
     """
-    # Compared in place, float masks of 0 and 1 remain.
-    num_positives = targets.to(logits.dtype).eq_(POSITIVE).sum(dim)
-    num_labelled = targets.to(logits.dtype).ne_(UNLABELED).sum(dim)
+    num_positives = positives(targets, logits.dtype).sum(dim)
+    num_labelled = labelled(targets, logits.dtype).sum(dim)
     sums = hinge_sum(logits, targets, dim, margin=margin, power=power)
     return sums / (num_positives * num_labelled).clamp(min=1)
 
