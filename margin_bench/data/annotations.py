@@ -1,4 +1,4 @@
-"""What annotation files say, parsed once and then kept in a compact index.
+"""Parse annotation files once, and keep what they say in a compact index.
 
 An index is found by the content of the files, by the options of the parser and by its source, so it is never stale. One
 that is torn is made again; where none can be written, the files are parsed at every start.
@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +30,7 @@ DIGEST_BYTES = hashlib.sha256().digest_size  # before the content of an index
 
 @dataclass(frozen=True)
 class Annotations:
-    """What the annotation files of one split say of N samples and C classes, before any sample is left out.
+    """Hold what the annotation files of one split say of N samples and C classes, before any sample is left out.
 
     Attributes:
         file_names: the N image files, relative to the data set's folder, with "/" between folders.
@@ -47,7 +48,14 @@ class Annotations:
 
 
 def to_split(annotations: Annotations, root: Path, *, keep_empty: bool) -> Split:
-    """The samples with a positive, or with `keep_empty` all. What is no name of a file below the root is a fault.
+    """Make a split of the samples with a positive, or of all.
+
+    A sample is left out, and a fault names it, if its file name leads out of the root or is none at all.
+
+    Args:
+        annotations: of N samples.
+        root: the data set's folder, from which file names count.
+        keep_empty: whether to keep samples without a positive.
 
     Raises:
         DataError: no sample is left, and no fault tells why.
@@ -73,18 +81,23 @@ def to_split(annotations: Annotations, root: Path, *, keep_empty: bool) -> Split
 
 
 def indexed(files: Sequence[Path], parse: Callable[[], Annotations], options: Mapping[str, Any]) -> Annotations:
-    """What `parse` returns, from the index if these files were parsed before with these options.
+    """Return what `parse` returns, from the index if these files were parsed before with these options.
 
     Args:
         files: all that `parse` reads.
+        parse: a function, or a `partial` of one. Its module counts, and so do those of this package; of other modules
+            that it may use a change is not seen.
         options: all else that its result depends on, as JSON can say it.
+
+    Raises:
+        DataError: a file cannot be read, or as `parse`.
     """
     folder = cache_dir() / "index"
     with contextlib.ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             content = _content_digest(files, folder)
-            key = hashlib.sha256(json.dumps([content, dict(options), _source_digest()]).encode()).hexdigest()
+            key = hashlib.sha256(json.dumps([content, dict(options), _source_digest(parse)]).encode()).hexdigest()
             held.enter_context(FileLock(folder / f"{key}.lock"))
         except (OSError, CheckpointError):
             return _parsed(files, parse)
@@ -106,12 +119,12 @@ def _parsed(files: Sequence[Path], parse: Callable[[], Annotations]) -> Annotati
 
 
 def cache_dir() -> Path:
-    """The folder of what is made once and kept: `$MARGIN_BENCH_DATA`, or `~/.cache/margin-bench`."""
+    """Return the folder of what is made once and kept: `$MARGIN_BENCH_DATA`, or `~/.cache/margin-bench`."""
     return Path(os.environ.get("MARGIN_BENCH_DATA") or Path.home() / ".cache" / "margin-bench")
 
 
 def _name_fault(name: Any) -> str | None:
-    """What keeps a file name from being read below the root."""
+    """Say what keeps a file name from being read below the root; None if nothing does."""
     if not isinstance(name, str) or not name or "\0" in name or not _can_be_encoded(name):
         return f"{name!r} is no file name"
     if name.startswith("/") or (".." in name and ".." in name.split("/")):
@@ -128,7 +141,7 @@ def _can_be_encoded(name: str) -> bool:
 
 
 def _content_digest(files: Sequence[Path], folder: Path) -> str:
-    """The checksum of the files' content, remembered by their sizes and times so that it is computed once."""
+    """Return the checksum of the files' content, remembered by their sizes and times so that it is computed once."""
     stats = [(os.fspath(file.absolute()), *_stat(file)) for file in files]
     remembered = folder / f"{hashlib.sha256(json.dumps(stats).encode()).hexdigest()}.content"
     with contextlib.suppress(OSError):
@@ -144,12 +157,16 @@ def _stat(file: Path) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
+def _source_digest(parse: Callable[[], Annotations]) -> str:
+    """Return the checksum of the modules that parse: what they have made is parsed anew when they change."""
+    module = getattr(parse, "func", parse).__module__
+    own = getattr(sys.modules[module], "__file__", None)  # a session of Python has none
+    return _digest_of(frozenset([*Path(__file__).parent.glob("*.py"), *([Path(own)] if own else [])]))
+
+
 @cache
-def _source_digest() -> str:
-    """Of the modules that parse: what they make is parsed anew when they change."""
-    return hashlib.sha256(
-        b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    ).hexdigest()
+def _digest_of(sources: frozenset[Path]) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
 
 
 def _packed(annotations: Annotations) -> bytes:
@@ -166,7 +183,7 @@ def _packed(annotations: Annotations) -> bytes:
 
 
 def _read(path: Path) -> Annotations | None:
-    """What an index holds; None if there is none, or another one than was written."""
+    """Read an index; None if there is none, or not the one that was written."""
     try:
         content = path.read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""Archives from elsewhere, unpacked so that nothing lands outside of the folder and no bomb fills the disk."""
+"""Unpack archives from elsewhere, so that nothing lands outside of the folder and no bomb fills the disk."""
 
 import shutil
 import stat
@@ -14,16 +14,20 @@ MAX_RATIO = 100  # unpacked size over archive size; of images it is about 1, of 
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file name is that of an archive which `unpack` unpacks."""
+    """Say whether a file name is that of an archive which `unpack` unpacks."""
     return name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpacks a zip or tar archive; files that are there are replaced, so that a broken unpacking can be done again.
+    """Unpack a zip or tar archive; files that are there are replaced, so that a broken unpacking can be done again.
+
+    Args:
+        archive: the file, whose name `is_archive`.
+        folder: where to; made if it does not exist.
 
     Raises:
-        DataError: it is broken, or would write outside of the folder, grow to a suspicious size, or to more than the
-            disk has room for. Nothing outside of the folder is written.
+        DataError: the archive is broken, would write outside of the folder, or would grow to more than MAX_RATIO times
+            its size or to more than the disk has room for. Nothing outside of the folder is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

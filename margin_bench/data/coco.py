@@ -1,4 +1,4 @@
-"""MS-COCO, and data sets in its format and folders."""
+"""Read MS-COCO, and data sets in its format and folders."""
 
 import contextlib
 import io
@@ -22,10 +22,10 @@ FOLDER_OF_SPLIT = {"train": "train", "test": "val"}  # the labels of COCO's own 
 
 
 def load(split: Literal["train", "test"], root: str | Path, year: int, keep_empty: bool) -> Split:
-    """COCO's training images, or its validation images as the test split.
+    """Load COCO's training images, or its validation images as the test split.
 
-    The classes stand in the order of their category ids. A class is positive if any object of it is annotated, a crowd
-    too.
+    The classes stand in the order of their category ids. A class is positive if any object of it is annotated, be it a
+    crowd.
 
     Args:
         split: "train" or "test".
@@ -44,13 +44,14 @@ def load(split: Literal["train", "test"], root: str | Path, year: int, keep_empt
 
 
 def read_annotations(file: Path, folder: str) -> Annotations:
-    """The images of a file in COCO's format, in the order of their ids.
+    """Read the images of a file in COCO's format, in the order of their ids.
 
     Args:
-        folder: of the image files, relative to the data set's folder; empty: they count from that.
+        file: JSON with `images`, `annotations` and `categories`.
+        folder: of the image files, relative to the data set's folder; empty: that folder itself.
 
     Raises:
-        DataError: it is not in COCO's format.
+        DataError: the file is not in COCO's format.
     """
     try:
         with without_collection(), contextlib.redirect_stdout(io.StringIO()):  # the reader prints its progress
@@ -100,5 +101,5 @@ def _below(folder: str, name: Any) -> Any:
 
 
 def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
-    """The values that stand more than once, each once."""
+    """List the values that stand more than once, each once."""
     return [value for value, count in Counter(values).items() if count > 1]

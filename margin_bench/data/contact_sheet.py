@@ -1,4 +1,4 @@
-"""A sheet of sample images with their labels, to look at."""
+"""Draw a sheet of sample images with their labels, to look at."""
 
 import textwrap
 from pathlib import Path
@@ -17,7 +17,13 @@ NUM_LINES, LINE_CHARACTERS = 4, 30
 
 
 def draw_sheet(split: Split, file: Path) -> None:
-    """Writes a PNG of images that are spread evenly over the split, each above the names of its positive classes.
+    """Write a PNG of 24 images that are spread evenly over a split, each above the names of its positive classes.
+
+    An image that cannot be read is a dark red square.
+
+    Args:
+        split: the images; fewer than 24 leave the rest of the sheet white.
+        file: where to write, whatever its ending.
 
     Raises:
         DataError: the file cannot be written.

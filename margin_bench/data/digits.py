@@ -1,4 +1,4 @@
-"""The embedded data set `digits`: small multi-label scenes composed from scikit-learn's handwritten digits.
+"""Make the embedded data set `digits`: small multi-label scenes composed from scikit-learn's handwritten digits.
 
 Every pixel comes from integer arithmetic and raw generator bits, so the bytes are the same on every machine and with
 every version of the libraries.
@@ -45,28 +45,28 @@ Glyph = NDArray[np.int32]  # (8, 8), ink from 0 to 16
 
 
 class RandomIntegers:
-    """Integers that depend on the key alone: PCG64's raw bits, reduced by our own arithmetic."""
+    """Draw integers that depend on the key alone: PCG64's raw bits, reduced by our own arithmetic."""
 
     def __init__(self, *key: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(key))
 
     def below(self, bound: int) -> int:
-        """One of 0, ..., bound - 1."""
+        """Draw one of 0, ..., bound - 1."""
         return int(self._bits.random_raw()) % bound
 
     def between(self, low: int, high: int) -> int:
-        """One of low, ..., high."""
+        """Draw one of low, ..., high."""
         return low + self.below(high - low + 1)
 
     def bytes(self, *shape: int) -> NDArray[np.int32]:
-        """An array of 0, ..., 255 of the given shape."""
+        """Draw an array of 0, ..., 255, int32 of the given shape."""
         count = int(np.prod(shape))
         raw = self._bits.random_raw(-(-count // 8)).astype("<u8")
         return raw.view(np.uint8)[:count].reshape(shape).astype(np.int32)
 
 
 def load(split: str, root: str | Path, num_train: int, num_test: int) -> Split:
-    """The first `num_train` or `num_test` scenes of a split, generated at the first call and then cached under `root`.
+    """Load the first `num_train` or `num_test` scenes of a split, generated at the first call and then cached.
 
     A scene is an RGB image of 64 x 64 pixels with one to six coloured digits. A class is a pair of colour and digit,
     which makes 8 x 10 = 80 classes; a scene carries 2.9 labels on average.
@@ -82,9 +82,9 @@ def load(split: str, root: str | Path, num_train: int, num_test: int) -> Split:
 
     Args:
         split: "train" or "test".
-        root: folder of the cache; made where it does not exist.
-        num_train: number of train scenes.
-        num_test: number of test scenes.
+        root: the folder of the cache; made if it does not exist.
+        num_train: the number of train scenes.
+        num_test: the number of test scenes.
 
     Returns:
         A split with uint8 images (N, 64, 64, 3) and int8 targets (N, 80) of POSITIVE and NEGATIVE.
@@ -107,7 +107,11 @@ def load(split: str, root: str | Path, num_train: int, num_test: int) -> Split:
 
 
 def generate(split: str, num_scenes: int) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
-    """The first scenes of a split, without a cache: uint8 images (N, 64, 64, 3) and int8 targets (N, 80)."""
+    """Generate the first N scenes of a split, without a cache.
+
+    Returns:
+        images, uint8 (N, 64, 64, 3) in RGB, and targets, int8 (N, 80) of POSITIVE and NEGATIVE.
+    """
     glyphs = load_glyphs(split)
     images = np.empty((num_scenes, SIZE, SIZE, 3), np.uint8)
     targets = np.full((num_scenes, _NUM_CLASSES), NEGATIVE, np.int8)
@@ -120,7 +124,7 @@ def generate(split: str, num_scenes: int) -> tuple[NDArray[np.uint8], NDArray[np
 
 
 def load_glyphs(split: str) -> list[list[Glyph]]:
-    """The glyphs of a split, listed by digit."""
+    """Load the glyphs of a split, ten lists by digit."""
     from sklearn.datasets import load_digits  # a second to import, needed only where scenes are made
 
     glyphs, digits = load_digits(return_X_y=True)
@@ -129,7 +133,16 @@ def load_glyphs(split: str) -> list[list[Glyph]]:
 
 
 def compose(objects: list[tuple[int, int]], glyphs: list[list[Glyph]], integers: RandomIntegers) -> Canvas:
-    """A scene: the background, some clutter, and the objects as pairs of colour and digit, from back to front."""
+    """Compose a scene from back to front: the background, some clutter, the objects.
+
+    Args:
+        objects: pairs of colour, 0 to 7 in the order of PALETTE, and digit.
+        glyphs: of `load_glyphs`.
+        integers: all randomness.
+
+    Returns:
+        int32 (64, 64, 3), RGB from 0 to 255.
+    """
     canvas = _paint_background(integers)
     cells = list(range(_GRID * _GRID))
     for _ in range(integers.between(0, _MAX_CLUTTER)):
@@ -142,7 +155,7 @@ def compose(objects: list[tuple[int, int]], glyphs: list[list[Glyph]], integers:
 
 
 def _draw_classes(integers: RandomIntegers) -> list[int]:
-    """The classes of a scene's objects, without repetition."""
+    """Draw the classes of a scene's objects, without repetition."""
     everything = range(_NUM_CLASSES)
     ranks = [_draw_rank(everything, integers)]
     theme = range(ranks[0] % _NUM_THEMES, _NUM_CLASSES, _NUM_THEMES)
@@ -155,7 +168,7 @@ def _draw_classes(integers: RandomIntegers) -> list[int]:
 
 
 def _draw_rank(ranks: range, integers: RandomIntegers) -> int:
-    """One of the ranks, which order the classes by falling frequency."""
+    """Draw one of the ranks, which order the classes by falling frequency."""
     cumulative = _cumulative_weights(ranks)
     return ranks[bisect_right(cumulative, integers.below(cumulative[-1]))]
 
@@ -170,7 +183,7 @@ def _draw_glyph(glyphs: list[Glyph], integers: RandomIntegers) -> Glyph:
 
 
 def _draw_box(cells: list[int], integers: RandomIntegers) -> tuple[int, int, int, int]:
-    """Takes one of the free cells; returns a box (top, left, height, width) in pixels around its middle."""
+    """Take one of the free cells; return a box (top, left, height, width) in pixels around its middle."""
     row, column = divmod(cells.pop(integers.below(len(cells))), _GRID)
     height, width = integers.between(17, 27), integers.between(15, 23)
     top, left = (
@@ -181,14 +194,14 @@ def _draw_box(cells: list[int], integers: RandomIntegers) -> tuple[int, int, int
 
 
 def _jitter_colour(colour: int, integers: RandomIntegers) -> NDArray[np.int32]:
-    """A colour of the palette, darkened by up to a third, each channel shifted by up to 24."""
+    """Return a colour of the palette, darkened by up to a third, each channel shifted by up to 24."""
     darkened = np.array(list(PALETTE.values())[colour], np.int32) * integers.between(171, 256) >> 8
     shift = np.array([integers.between(-24, 24) for _ in range(3)], np.int32)
     return (darkened + shift).clip(0, 255)
 
 
 def _paint_background(integers: RandomIntegers) -> Canvas:
-    """A smooth colour field, resized from 8 x 8 random colours, with pixel noise."""
+    """Paint a smooth colour field, resized from 8 x 8 random colours, with pixel noise."""
     field = integers.bytes(3, 8, 8) // 3
     resize = _resize_matrix(SIZE)
     smooth = (resize @ field @ resize.T) >> 16
@@ -196,7 +209,7 @@ def _paint_background(integers: RandomIntegers) -> Canvas:
 
 
 def _paint_clutter(canvas: Canvas, glyph: Glyph, box: tuple[int, int, int, int], integers: RandomIntegers) -> None:
-    """Paints the glyph in grey, or one quarter of it in a colour of the palette."""
+    """Paint the glyph in grey, or one quarter of it in a colour of the palette."""
     if integers.below(2):
         _paint_glyph(canvas, glyph, box, np.full(3, integers.between(60, 230), np.int32))
         return
@@ -207,7 +220,7 @@ def _paint_clutter(canvas: Canvas, glyph: Glyph, box: tuple[int, int, int, int],
 
 
 def _paint_glyph(canvas: Canvas, glyph: Glyph, box: tuple[int, int, int, int], colour: NDArray[np.int32]) -> None:
-    """Blends the glyph, resized to the box, over the canvas; what stands out of the canvas is cut off."""
+    """Blend the glyph, resized to the box, over the canvas; what lies outside of the canvas is cut off."""
     top, left, height, width = box
     opacity = (_resize_matrix(height) @ glyph @ _resize_matrix(width).T) >> 12  # 0, ..., 256
     rows = slice(max(top, 0), min(top + height, SIZE))
@@ -218,7 +231,7 @@ def _paint_glyph(canvas: Canvas, glyph: Glyph, box: tuple[int, int, int, int], c
 
 @cache
 def _resize_matrix(size: int) -> NDArray[np.int32]:
-    """Bilinear interpolation from 8 values to `size` values, as a matrix (size, 8) whose rows sum to 256."""
+    """Return bilinear interpolation from 8 values to `size`, as a matrix (size, 8) whose rows sum to 256."""
     matrix = np.zeros((size, 8), np.int32)
     for row in range(size):
         position = min(max((2 * row + 1) * 1024 // size - 128, 0), 7 * 256)  # in 1/256 of a value, centre to centre
@@ -229,7 +242,7 @@ def _resize_matrix(size: int) -> NDArray[np.int32]:
 
 
 def _generate_once(path: Path, split: str, num_scenes: int) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
-    """Fills the cache; of several processes, the first generates and the others wait and read."""
+    """Fill the cache; of several processes, the first generates and the others wait and read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if scenes := _read(path, num_scenes):
@@ -240,7 +253,7 @@ def _generate_once(path: Path, split: str, num_scenes: int) -> tuple[NDArray[np.
 
 
 def _read(path: Path, num_scenes: int) -> tuple[NDArray[np.uint8], NDArray[np.int8]] | None:
-    """The scenes in a cache file, or None where the file is missing or damaged."""
+    """Read the scenes in a cache file; None if the file is missing or damaged."""
     if not path.exists():
         return None
     content = np.fromfile(path, np.uint8)
@@ -254,7 +267,7 @@ def _read(path: Path, num_scenes: int) -> tuple[NDArray[np.uint8], NDArray[np.in
 
 
 def _write(path: Path, images: NDArray[np.uint8], targets: NDArray[np.int8]) -> None:
-    """Writes digest, images and targets to one file, which appears whole or not at all. Call it under the lock."""
+    """Write digest, images and targets to one file, which appears whole or not at all. Call it under the lock."""
     unfinished = path.with_suffix(".part")
     try:
         with unfinished.open("wb") as file:

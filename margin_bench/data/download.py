@@ -1,4 +1,4 @@
-"""Files from the web: a broken transfer goes on where it stopped, and what comes is what was published."""
+"""Fetch files from the web: a broken transfer goes on where it stopped, and what comes is what was published."""
 
 import hashlib
 import http.client
@@ -22,13 +22,15 @@ TRANSIENT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, 
 
 
 def download(url: str, path: Path, checksum: str | None) -> None:
-    """Fetches a file. What has come of it stays in `<path>.part` until it is whole and right.
+    """Fetch a file. What has come of it stays in `<path>.part` until it is whole and right.
 
     Args:
+        url: the address, http or https.
+        path: the file to write; its folder is made.
         checksum: `md5:...` or `sha256:...` as published; None: only the length is checked.
 
     Raises:
-        DataError: the server refuses or does not answer, the transfer breaks again and again, the checksum is wrong, or
+        DataError: the server refuses or does not answer, the transfer breaks ATTEMPTS times, the checksum is wrong, or
             the file cannot be written.
     """
     if not url.startswith(("http://", "https://")):
@@ -67,7 +69,7 @@ def _fetch_all(url: str, part: Path) -> None:
 
 
 def _fetch(url: str, part: Path) -> None:
-    """Fetches what is missing of the file, or all of it if the server's file is another one by now."""
+    """Fetch what is missing of the file, or all of it if the server's file is another one by now."""
     done = part.stat().st_size if part.exists() else 0
     version = _version_file(part).read_text() if _version_file(part).exists() else ""
     headers = {"Range": f"bytes={done}-", "If-Range": version} if done and version else {}
@@ -100,15 +102,20 @@ def _fetch(url: str, part: Path) -> None:
 
 
 def _version_file(part: Path) -> Path:
-    """What the server calls the version of its file, so that a later part is of the same one."""
+    """Name the file that says which version of its file the server gave, so that a later part is of the same one."""
     return part.with_name(f"{part.name}.version")
 
 
 def check_content(path: Path, checksum: str | None, source: str) -> None:
-    """Expects the published checksum, if there is one; deletes what has another.
+    """Expect the published checksum, if there is one; delete a file with another.
+
+    Args:
+        path: the file.
+        checksum: `md5:...` or `sha256:...`; None: nothing is checked.
+        source: where the file is from, for the message.
 
     Raises:
-        DataError: it is another.
+        DataError: the file has another checksum.
     """
     if checksum is None:
         return

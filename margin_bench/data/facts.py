@@ -1,4 +1,4 @@
-"""What the record of a run says about its data."""
+"""Describe the data of a run for its record."""
 
 import hashlib
 import json
@@ -12,7 +12,11 @@ from margin_bench.targets import positives
 
 
 def facts(train: Split, test: Split) -> dict[str, Any]:
-    """Sizes, classes and fingerprints of the split that is trained on and of the one that is scored."""
+    """Return sizes, classes and fingerprints of the split that is trained on and of the one that is scored.
+
+    Returns:
+        `num_train`, `num_test`, `class_names`, `labels_per_sample` of the training split, and `fingerprints` of both.
+    """
     return {
         "num_train": len(train),
         "num_test": len(test),
@@ -23,11 +27,10 @@ def facts(train: Split, test: Split) -> dict[str, Any]:
 
 
 def fingerprint(split: Split) -> str:
-    """The SHA-256, as 64 hexadecimal digits, of a split's targets, class names, boxes and file names.
+    """Return the SHA-256, as 64 hexadecimal digits, of a split's targets, class names, boxes and file names.
 
-    File names count from the data set's folder, or the one that all have in common, so the fingerprint is the same
-    wherever the data set lies.
-    The content of image files is not read; images in memory count by their pixels.
+    File names count from the data set's folder, or from the one that all have in common, so that the fingerprint is the
+    same wherever the data set lies. The content of image files is not read; images in memory count by their pixels.
     """
     digest = hashlib.sha256(json.dumps([split.targets.shape, split.class_names]).encode())
     digest.update(np.ascontiguousarray(split.targets).data)

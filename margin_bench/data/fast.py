@@ -1,9 +1,9 @@
-"""The paper's transforms at nearly twice the speed: the same random numbers, and the same pixels but for rounding.
+"""Transform images as the paper does in two thirds of the time, with the same random numbers.
 
-A JPEG file is decoded by libjpeg-turbo, to the very pixels that Pillow gives. Crop and resize work on bytes; the result
-differs from Pillow's by 0.02 grey levels in the mean and by 1 at most. Brightness, contrast and saturation follow
-Pillow's own steps. The lighting is rounded to bytes, and clipped to them, since images stay bytes, which the training
-step normalises.
+Pixels are the same but for rounding. A JPEG file is decoded by libjpeg-turbo, to the very pixels that Pillow gives.
+Crop and resize work on bytes; the result differs from Pillow's by 0.02 grey levels in the mean and by 1 at most.
+Brightness, contrast and saturation follow Pillow's own steps. Lighting is rounded to bytes and clipped to them, since
+images stay bytes, which the training step normalises.
 """
 
 import hashlib
@@ -31,12 +31,15 @@ LONGEST_JPEG = 65_500  # pixels on a side that libjpeg writes
 
 
 class Fast:
-    """Random resized crop, flip, colour jitter and lighting for training; short side and central crop for the test.
+    """Crop at random, flip, and change colours and lighting for training; take the centre for the test.
 
     Args:
         image_size: height and width of the result in pixels.
         cache_side: keep a copy of each image with this short side in pixels, and read that from then on. It is not what
             the paper does: crops come from a smaller image. None: no copies.
+
+    Raises:
+        ValueError: `cache_side` is smaller than the short side that a test crop is cut from.
     """
 
     def __init__(self, image_size: int, cache_side: int | None) -> None:
@@ -47,11 +50,22 @@ class Fast:
         self.cache_side = cache_side
 
     def read(self, path: Path, box: NDArray[np.float32] | None) -> NDArray[np.uint8]:
-        """Reads an image file as `data.images.read_image` does, with the same errors: uint8 (H, W, 3), RGB."""
+        """Read an image file as `data.images.read_image` does, with the same errors.
+
+        Args:
+            path: the file.
+            box: left, top, right, bottom in pixels: the part to read. None: all of it.
+
+        Returns:
+            uint8 (H, W, 3), RGB.
+
+        Raises:
+            DataError: the file cannot be read, the box does not touch the image, or the copy cannot be written.
+        """
         return _decoded(path, box) if self.cache_side is None else _cached(path, box, self.cache_side)
 
     def __call__(self, image: NDArray[np.uint8], rng: np.random.Generator | None) -> Tensor:
-        """Transforms one image.
+        """Transform one image.
 
         Args:
             image: uint8 (H, W, 3), RGB, of any size.
@@ -72,7 +86,7 @@ class Fast:
 def _decoded(path: Path, box: NDArray[np.float32] | None) -> NDArray[np.uint8]:
     try:
         image = _decoded_jpeg(path.read_bytes())
-    except (OSError, ValueError):  # the other reader reads it, or knows what to say of it
+    except (OSError, ValueError):  # Pillow reads it, or says what is wrong with it
         return np.array(read_image(path, box))
     if box is None:
         return image
@@ -81,7 +95,7 @@ def _decoded(path: Path, box: NDArray[np.float32] | None) -> NDArray[np.uint8]:
 
 
 def _decoded_jpeg(content: bytes) -> NDArray[np.uint8]:
-    """Raises ValueError for what is no JPEG file, a broken one, one of other colours, or too large."""
+    """Decode a JPEG file; ValueError if it is none, broken, of other colours than RGB and grey, or too large."""
     height, width, *_ = simplejpeg.decode_jpeg_header(content)
     if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
         raise ValueError
@@ -90,9 +104,9 @@ def _decoded_jpeg(content: bytes) -> NDArray[np.uint8]:
 
 
 def _cached(path: Path, box: NDArray[np.float32] | None, side: int) -> NDArray[np.uint8]:
-    """The copy of an image, which is made if there is none of this version of the file, or if it is torn.
+    """Read the copy of an image, which is made if there is none of this version of the file, or a torn one.
 
-    An image that is too long for a JPEG file, even so made smaller, has no copy.
+    An image that is too long for a JPEG file even when it is made smaller has no copy.
     """
     copy = _copy_of(path, box, side)
     try:
@@ -117,7 +131,7 @@ def _cached(path: Path, box: NDArray[np.float32] | None, side: int) -> NDArray[n
 
 
 def _copy_of(path: Path, box: NDArray[np.float32] | None, side: int) -> Path:
-    """Where the copy of this version of a file is, or of the part in a box."""
+    """Name the copy of this version of a file, or of the part of it in a box."""
     try:
         status = path.stat()
         version = (status.st_size, status.st_mtime_ns)
@@ -129,7 +143,16 @@ def _copy_of(path: Path, box: NDArray[np.float32] | None, side: int) -> Path:
 
 
 def resized(image: NDArray[np.uint8], height: int, width: int) -> Tensor:
-    """uint8 (H, W, 3) to uint8 (3, height, width), smoothed where it shrinks, as Pillow does."""
+    """Resize an image, smoothed where it shrinks, as Pillow does.
+
+    Args:
+        image: uint8 (H, W, 3).
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+
+    Returns:
+        uint8 (3, height, width).
+    """
     batch = torch.from_numpy(image.copy())[None].permute(0, 3, 1, 2)  # so that torch sees that it is channels-last
     return F.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0]
 
@@ -141,7 +164,7 @@ def _test_crop(image: NDArray[np.uint8], size: int) -> Tensor:
 
 
 def _recoloured(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """Brightness, contrast and saturation in a random order, then lighting: uint8 (3, H, W) to uint8."""
+    """Change brightness, contrast and saturation in a random order, then lighting: uint8 (3, H, W) to uint8."""
     colours = image.to(torch.float32, memory_format=torch.contiguous_format)
     for name, factor in draw_jitter(rng):
         change_colours(colours, name, factor)
@@ -150,7 +173,13 @@ def _recoloured(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def change_colours(colours: Tensor, name: str, factor: float) -> None:
-    """Brightness, contrast or saturation by a factor, in place, as Pillow does: from whole numbers to whole numbers."""
+    """Change brightness, contrast or saturation in place, as Pillow does: from whole numbers to whole numbers.
+
+    Args:
+        colours: float32 (3, H, W) of 0 to 255.
+        name: `brightness`, `contrast` or `saturation`.
+        factor: 1 changes nothing, 0 gives black, one grey, or grey levels.
+    """
     if name == "brightness":
         colours.mul_(factor)
     else:

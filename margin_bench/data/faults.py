@@ -1,4 +1,4 @@
-"""What a data set holds, and what is wrong with it: every fault, not only the first."""
+"""Find out what a data set holds and what is wrong with it: every fault, not only the first."""
 
 import hashlib
 import multiprocessing
@@ -29,13 +29,13 @@ _Job = tuple[Path, NDArray[np.float32] | None]  # a file, and the boxes of the s
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """Hold what was found.
 
     Attributes:
-        class_names: in the order of the columns.
-        splits: of each split the numbers of samples and of samples without a positive that are left out, the mean
-            number of labels, the share of unlabeled entries, and the positives of each class.
-        pairs: the classes that are most often positive together: both names and the number of training samples.
+        class_names: in the order of the columns of the targets.
+        splits: for `train` and `test`: `samples` (their number), `left_out` (samples without a positive),
+            `labels_per_sample` (the mean), `unlabeled_share` (of all entries) and `positives` (of each class).
+        pairs: the classes that are most often positive together: both names, and the number of training samples.
         faults: what is wrong, a line each.
     """
 
@@ -46,19 +46,22 @@ class Report:
 
 
 class _Seen(NamedTuple):
-    """What became of an image file."""
+    """Hold the checksum of an image file, None if it cannot be read, and its faults."""
 
     digest: str | None
     faults: list[str]
 
 
 def examine(splits: dict[str, Split], whole_sizes: dict[str, int], workers: int) -> Report:
-    """Examines the annotations and every image of a data set.
+    """Examine the annotations and every image of a data set.
 
     Args:
         splits: `train` and `test`.
-        whole_sizes: of each split, the number of samples with those that are left out for want of a positive.
-        workers: processes that read images; 0: this one reads them.
+        whole_sizes: the number of samples of each split, with those that are left out as they have no positive.
+        workers: how many processes read images; 0: this one reads them.
+
+    Raises:
+        RunError: a process that reads images was killed.
     """
     train = splits["train"]
     faults = [f"{name}: {fault}" for name, split in splits.items() for fault in (*split.faults, *_label_faults(split))]
@@ -105,7 +108,7 @@ def _pairs(split: Split, number: int = 10) -> list[tuple[str, str, int]]:
 
 
 def _examine_images(split: Split, workers: int, name: str) -> tuple[dict[str, list[int]], list[str]]:
-    """Of each content of an image the samples that have it, and the faults."""
+    """Return the samples that have each content of an image, by its checksum, and the faults."""
     samples_of: dict[str, list[int]] = defaultdict(list)
     if isinstance(split.images, np.ndarray):
         for row, image in enumerate(split.images):
@@ -128,7 +131,7 @@ def _examine_images(split: Split, workers: int, name: str) -> tuple[dict[str, li
 
 
 def _examine_files(jobs: Sequence[_Job], workers: int) -> Iterator[_Seen]:
-    """What became of each file, in order."""
+    """Examine the files, in order."""
     if workers == 0:
         yield from map(_examine_file, jobs)
         return
@@ -157,7 +160,7 @@ def _examine_file(job: _Job) -> _Seen:
 
 
 def _overlaps(splits: dict[str, Split], digests: dict[str, dict[str, list[int]]]) -> list[str]:
-    """The images that train and test share, by content."""
+    """Name the images that train and test share, by content."""
     shared = digests["train"].keys() & digests["test"].keys()
     return sorted(
         f"train and test share an image: {_sample(splits['train'], digests['train'][each][0])} and "

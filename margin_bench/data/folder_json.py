@@ -1,4 +1,4 @@
-"""A user's own images with annotations in COCO's format, of any classes and in any folder."""
+"""Read a user's own images with annotations in COCO's format, of any classes and in any folder."""
 
 from functools import partial
 from pathlib import Path
@@ -17,17 +17,17 @@ def load(
     root: str | Path | None,
     keep_empty: bool,
 ) -> Split:
-    """The images of one of two annotation files, in the order of their ids.
+    """Load the images of one of two annotation files, in the order of their ids.
 
     Args:
         split: "train" or "test".
-        file, test_file: JSON in COCO's format with `images`, `annotations` and `categories`; boxes and masks are not
-            needed. Both have the same categories.
+        file: JSON in COCO's format with `images`, `annotations` and `categories`; boxes and masks are not needed.
+        test_file: the same for the test split, with the same categories.
         root: the folder that `file_name` counts from. None: that of the annotation file.
         keep_empty: whether to keep images without an annotation.
 
     Raises:
-        DataError: a file is missing or not in COCO's format.
+        DataError: a file is missing, or not in COCO's format.
     """
     path = Path(file if split == "train" else test_file)
     if not path.is_file():

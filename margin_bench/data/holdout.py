@@ -1,4 +1,4 @@
-"""A part of a split that is held out of training, to choose by without looking at the test split."""
+"""Hold a part of a split out of training, to choose by it without looking at the test split."""
 
 import os
 
@@ -9,10 +9,17 @@ from margin_bench.data.split import ImageFiles, Split
 
 
 def hold_out(split: Split, share: float) -> tuple[Split, Split]:
-    """Both parts of a split: what remains, and the share (0 to 1) that is held out, each in the split's order.
+    """Divide a split into what remains and what is held out, each in the split's order.
 
     All boxes of an image are in the same part. Which images are held out depends on their number and the share alone
-    (of boxes also on the images' names), so it is the same for every run.
+    (with boxes also on the images' names), so it is the same for every run.
+
+    Args:
+        split: with at least two images.
+        share: of the images, between 0 and 1; each part has at least one.
+
+    Returns:
+        What remains, and what is held out.
     """
     image_of = _image_of_each_sample(split)
     num_images = int(image_of.max()) + 1
@@ -23,7 +30,7 @@ def hold_out(split: Split, share: float) -> tuple[Split, Split]:
 
 
 def _image_of_each_sample(split: Split) -> NDArray[np.integer]:
-    """The number of each sample's image, from 0."""
+    """Number the image of each sample, from 0."""
     if split.boxes is None:
         return np.arange(len(split))
     images = split.images

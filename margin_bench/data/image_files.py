@@ -1,4 +1,4 @@
-"""Whether the files of a data set are where they are expected, and inside its folder."""
+"""Check that the files of a data set are where they are expected, and inside its folder."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,14 @@ from margin_bench.errors import DataError
 
 
 def require(root: Path, names: list[str]) -> None:
-    """Expects files or folders below the data set's folder.
+    """Expect files or folders below the data set's folder.
+
+    Args:
+        root: that folder.
+        names: relative to it.
 
     Raises:
-        DataError: any of them is missing.
+        DataError: one of them is missing.
     """
     missing = [name for name in names if not (root / name).exists()]
     if missing:
@@ -22,7 +26,7 @@ def require(root: Path, names: list[str]) -> None:
 
 
 def check_image_files(images: ImageFiles) -> None:
-    """Expects every image file, and none by a link that leads out of the root: annotations cannot make us read others.
+    """Expect every image file, and none through a link out of the root, so that annotations make us read no others.
 
     Raises:
         DataError: files are missing, or a link leads out.
@@ -43,7 +47,7 @@ def check_image_files(images: ImageFiles) -> None:
 
 
 def leading_out(images: ImageFiles) -> set[Path]:
-    """The files that links take out of the root: links themselves, or in a folder that is one."""
+    """Return the files that links take out of the root: links themselves, or in a folder that is one."""
     root = images.root.resolve()
     names = {os.fsdecode(name) for name in images.names}
     folders = {name.rpartition("/")[0] for name in names}
@@ -54,7 +58,7 @@ def leading_out(images: ImageFiles) -> set[Path]:
 
 
 def _entries(root: Path, folder: str) -> dict[str, bool]:
-    """The names in a folder, relative to the root, and whether each is a link."""
+    """List the names in a folder, relative to the root, and whether each is a link."""
     try:
         with os.scandir(root / folder) as entries:
             files = [entry for entry in entries if entry.is_file()]

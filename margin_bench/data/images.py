@@ -1,4 +1,4 @@
-"""Reading image files as they are found in the wild."""
+"""Read image files as they are found in the wild."""
 
 import warnings
 from pathlib import Path
@@ -11,13 +11,14 @@ from margin_bench.errors import DataError
 
 
 def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Image:
-    """The first frame of an image file in mode RGB.
+    """Read the first frame of an image file in mode RGB.
 
     Alpha is dropped and the EXIF orientation ignored, as in the paper's experiments. 16-bit grey is scaled to 8 bits.
 
     Args:
         path: the file, in any format that Pillow reads.
-        box: left, top, right, bottom in pixels: cut to every pixel of the image that the box touches.
+        box: float32 (4,), left, top, right, bottom in pixels: keep every pixel of the image that the box touches.
+            None: keep all.
 
     Raises:
         DataError: the file is missing, broken or too large, or the box does not touch the image.
@@ -40,7 +41,7 @@ def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Imag
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        # Pillow clips at 255 here; 16-bit colour it reads as the higher byte of each value, so we do the same for grey.
+        # Pillow clips grey at 255, and reads 16-bit colour as the higher byte of each value; so do we read grey.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise ValueError(f"expected 8 or 16 bits per channel, found 32 (mode {image.mode})")
@@ -58,10 +59,15 @@ def _cause(path: Path, error: Exception) -> str:
 
 
 def box_in_pixels(box: NDArray[np.float32], size: tuple[int, int], path: Path) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of every pixel that a box touches of an image with that width and height.
+    """Return left, top, right, bottom around all pixels of an image that a box touches.
+
+    Args:
+        box: float32 (4,), left, top, right, bottom in pixels.
+        size: width and height of the image in pixels.
+        path: of the image, for the message.
 
     Raises:
-        DataError: the box does not touch the image.
+        DataError: the box does not touch the image, or holds a NaN.
     """
     left, top = np.maximum(np.floor(box[:2]), 0)
     right, bottom = np.minimum(np.ceil(box[2:]), size)

@@ -1,4 +1,4 @@
-"""Batches of a split. The order and the augmentation are functions of (seed, epoch, index), never stored state.
+"""Make batches of a split. Order and augmentation are functions of (seed, epoch, index), never stored state.
 
 So a run that resumes at any step, on any number of processes with any number of workers, sees the same rows.
 """
@@ -29,16 +29,18 @@ from margin_bench.errors import DataError, RunError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# An image (PIL, or a uint8 (H, W, 3) array) and a generator, or None for the test transform, to a (3, H, W) tensor.
-# One that has a method `read(path, box)` reads image files by it, in the place of `data.images.read_image`.
+# From an image (PIL, or uint8 (H, W, 3)) and a generator, or None for the test transform, to a (3, H, W) tensor.
+# A transform with a method `read(path, box)` reads image files by it instead of by `data.images.read_image`.
 Transform = Callable[[Any, np.random.Generator | None], Tensor]
 Batch = tuple[Tensor, Tensor]
 
 
 class Rows(NamedTuple):
-    """Samples to load together; those without a seed and an epoch are not augmented.
+    """Name samples to load together.
 
-    An index beyond the split goes round: it is the sample that many rounds on, augmented anew.
+    Attributes:
+        indices: int64 (n,). An index beyond the split goes round: it is the same sample again, augmented anew.
+        seed_and_epoch: of the augmentation. None: no augmentation.
     """
 
     indices: NDArray[np.int64]
@@ -46,38 +48,49 @@ class Rows(NamedTuple):
 
 
 def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int64]:
-    """The order of the samples in one epoch: a permutation of 0 ... num_samples - 1."""
+    """Return the order of the samples in one epoch: a permutation of 0 ... num_samples - 1, int64 (num_samples,)."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,))).permutation(num_samples)
 
 
 def sample_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """The generator that augments one sample in one epoch."""
+    """Return the generator that augments one sample in one epoch."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch, index)))
 
 
 def num_steps(num_samples: int, batch_size: int) -> int:
-    """Steps per epoch. The last, partial batch is dropped; a split smaller than a batch goes round to fill one."""
+    """Count the steps of an epoch: a last, partial batch is dropped; a split smaller than a batch fills one.
+
+    Example:
+        >>> num_steps(1000, batch_size=128), num_steps(100, batch_size=128)
+        (7, 1)
+    """
     return max(1, num_samples // batch_size)
 
 
 def rank_share(num_samples: int, rank: int, world_size: int) -> range:
-    """The contiguous indices of one rank; the shares of all ranks hold each index once."""
+    """Return the consecutive indices of one rank; the shares of all ranks hold each index once.
+
+    Example:
+        >>> [rank_share(10, rank, world_size=3) for rank in range(3)]
+        [range(0, 3), range(3, 6), range(6, 10)]
+    """
     return range(num_samples * rank // world_size, num_samples * (rank + 1) // world_size)
 
 
 class TrainSampler(Sampler[Rows]):
-    """One rank's microbatches, from a given step to the end of an epoch.
+    """Give one rank's microbatches, from a given step to the end of an epoch.
 
-    Each batch of the epoch is split contiguously over the ranks, and the rows of a rank over its microbatches.
+    Each batch of the epoch is divided over the ranks, and the rows of a rank over its microbatches, in consecutive
+    pieces.
 
     Args:
-        num_samples: size of the split.
+        num_samples: the size of the split.
         seed: of the run.
         batch_size: rows of one step, over all ranks.
         microbatch_size: rows of one forward. Divides `batch_size / world_size`.
         rank: of this process.
-        world_size: number of processes. Divides `batch_size`.
-        fixed_order: every epoch in the order of the first, augmented anew: as the paper's published code does.
+        world_size: the number of processes. Divides `batch_size`.
+        fixed_order: take every epoch in the order of the first, augmented anew, as the paper's published code does.
     """
 
     def __init__(
@@ -102,7 +115,7 @@ class TrainSampler(Sampler[Rows]):
         self.start_at(epoch=0)
 
     def start_at(self, epoch: int, step: int = 0) -> None:
-        """Makes the next iteration give `epoch` from `step` on."""
+        """Make the next iteration give `epoch` from `step` on."""
         self.epoch, self.step = epoch, step
 
     def __len__(self) -> int:
@@ -119,13 +132,20 @@ class TrainSampler(Sampler[Rows]):
                 yield Rows(batch[first : first + self.microbatch_size], seed_and_epoch)
 
     def _filled(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The order, gone round as often as one batch needs."""
+        """Repeat the order as often as one batch needs."""
         rounds = -(-self.batch_size // self.num_samples)
         return np.concatenate([order + number * self.num_samples for number in range(rounds)])
 
 
 class ShareSampler(Sampler[Rows]):
-    """One rank's share of a split, in the split's order; the last batch may be smaller."""
+    """Give one rank's share of a split, in the split's order; the last batch may be smaller.
+
+    Args:
+        num_samples: the size of the split.
+        batch_size: rows of one batch.
+        rank: of this process.
+        world_size: the number of processes.
+    """
 
     def __init__(self, *, num_samples: int, batch_size: int, rank: int, world_size: int) -> None:
         self.share = rank_share(num_samples, rank, world_size)
@@ -140,7 +160,7 @@ class ShareSampler(Sampler[Rows]):
 
 
 class BatchDataset(Dataset[Batch | DataError]):
-    """A split and its transform, indexed by `Rows`.
+    """Load and transform samples of a split, indexed by `Rows`.
 
     It holds arrays only: Python objects, one per sample, would be copied page by page into every worker as their
     reference counts change. A `DataError` is returned, not raised, since a worker's exception reaches the main process
@@ -178,10 +198,10 @@ class BatchDataset(Dataset[Batch | DataError]):
 
 
 def first_image(split: Split, transform: Transform) -> Tensor:
-    """The first image of a split by itself, transformed as for the test: (1, 3, H, W).
+    """Load the first image of a split, transformed as for the test: (1, 3, H, W).
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the image cannot be read.
     """
     batch = BatchDataset(split.rows(np.arange(1)), transform)[Rows(np.arange(1), None)]
     if isinstance(batch, DataError):
@@ -191,7 +211,7 @@ def first_image(split: Split, transform: Transform) -> Tensor:
 
 
 class BatchLoader:
-    """The batches of a sampler, in its order; may be iterated again and again, with the same workers, until it raises.
+    """Give the batches of a sampler, in its order, at each iteration anew and with the same workers, until it raises.
 
     Raises:
         DataError: an image cannot be read.
@@ -219,7 +239,7 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         handler = signal.getsignal(signal.SIGCHLD)
         batches = iter(self._loader)
-        # torch's handler raises wherever this process stands when a worker dies; we want the error in `next` alone.
+        # torch's handler raises wherever this process is when a worker dies; we want the error in `next` alone.
         signal.signal(signal.SIGCHLD, handler)
         children = multiprocessing.active_children()
         while True:
@@ -239,9 +259,14 @@ class BatchLoader:
 def train_loader(
     split: Split, transform: Transform, sampler: TrainSampler, *, workers: int, pin_memory: bool
 ) -> BatchLoader:
-    """Augmented microbatches: images (m, 3, H, W), float32 or uint8, and int8 targets (m, C).
+    """Make a loader of augmented microbatches: images (m, 3, H, W), float32 or uint8, and targets, int8 (m, C).
 
-    Before each iteration, the sampler is told the epoch by `start_at`. With 0 workers, images are read in this process.
+    Args:
+        split: the samples.
+        transform: of their images.
+        sampler: the order. Tell it the epoch by `start_at` before each iteration.
+        workers: how many processes read images; 0: this one reads them.
+        pin_memory: whether batches lie in memory that a GPU copies faster.
     """
     return BatchLoader(BatchDataset(split, transform), sampler, workers=workers, pin_memory=pin_memory)
 
@@ -256,13 +281,26 @@ def test_loader(
     workers: int,
     pin_memory: bool,
 ) -> BatchLoader:
-    """The rank's share of a split without augmentation: batches as of `train_loader`, each image exactly once."""
+    """Make a loader of one rank's share of a split, without augmentation, each image exactly once.
+
+    Batches are those of `train_loader`, and so are the arguments; `batch_size` rows are loaded together.
+    """
     sampler = ShareSampler(num_samples=len(split), batch_size=batch_size, rank=rank, world_size=world_size)
     return BatchLoader(BatchDataset(split, transform), sampler, workers=workers, pin_memory=pin_memory)
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Images (..., 3, H, W) by the statistics of ImageNet: uint8 0 to 255 to float32; float32 is normalised already."""
+    """Normalise images by the statistics of ImageNet.
+
+    Args:
+        images: uint8 (..., 3, H, W) of 0 to 255; or float32, which is normalised already and returned as it is.
+
+    Returns:
+        float32, of the same shape.
+
+    Raises:
+        ValueError: another dtype.
+    """
     if images.dtype == torch.float32:
         return images
     if images.dtype != torch.uint8:
@@ -273,13 +311,13 @@ def normalise(images: Tensor) -> Tensor:
 
 @cache
 def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Of the RGB channels on the scale 0 to 255: float32 (3, 1, 1) each."""
+    """Return the statistics of the RGB channels on the scale 0 to 255: float32 (3, 1, 1) each."""
     mean, std = (255 * torch.tensor(values, device=device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return mean, std
 
 
 def _start_worker(worker: int) -> None:
-    gc.freeze()  # a worker that collects the main process's garbage runs its finalisers, and copies its memory
+    gc.freeze()  # to collect the main process's garbage would run its finalisers, and copy its memory
     # Ctrl-C and preemption reach the whole process group; the workers go on until the main process ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -287,7 +325,7 @@ def _start_worker(worker: int) -> None:
 
 @atexit.register
 def _kill_workers() -> None:
-    """At exit, the standard library ends workers by SIGTERM, which ours ignore, and then waits for them."""
+    """Kill workers at exit: the standard library would send SIGTERM, which ours ignore, and then wait for them."""
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()

@@ -1,4 +1,4 @@
-"""Fetches the files of a data set, and unpacks them."""
+"""Fetch the files of a data set, and unpack them."""
 
 import shutil
 import sys
@@ -15,13 +15,14 @@ DOWNLOADS = ".downloads"  # in the data set's folder: what has come so far, and 
 
 
 def fetch(files: Sequence[Mapping[str, Any]], root: Path) -> None:
-    """Fetches what is missing. An archive is deleted once it is unpacked; a mark tells that it was.
+    """Fetch the files that are missing. An archive is deleted once it is unpacked; a mark tells that it was.
 
     Args:
-        files: of each the `url`, the `checksum` (see `download`) and `unpack_to`, relative to the root.
+        files: for each its `url`, its `checksum` (as for `download`) and `unpack_to`, a folder relative to the root.
+        root: the data set's folder.
 
     Raises:
-        DataError: from `download` and `unpack`.
+        DataError: as `download` and `unpack`.
     """
     for file in files:
         name = PurePosixPath(urlsplit(file["url"]).path).name

@@ -1,15 +1,22 @@
-"""What a check of a data set found, as text."""
+"""Print what a check of a data set has found."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from margin_bench.data.faults import Report
+from margin_bench.runtime.console import counted
 
 NUM_CLASSES_SHOWN = 10  # of the most and of the least frequent
 
 
 def print_report(name: str, published: Mapping[str, Any], report: Report) -> None:
-    """Prints the sizes beside the published ones (Table 6), the histogram of labels, pairs of classes, the faults."""
+    """Print sizes beside the published ones (Table 6), the frequencies of classes, frequent pairs, and the faults.
+
+    Args:
+        name: of the data set.
+        published: `classes`, `train`, `test` and `labels_per_sample`; None where nothing is published.
+        report: of `examine`.
+    """
     train, test = report.splits["train"], report.splits["test"]
     measured = {
         "classes": len(report.class_names),
@@ -31,7 +38,7 @@ def print_report(name: str, published: Mapping[str, Any], report: Report) -> Non
         print("\nclasses that are most often together (training samples):")
         for first, second, count in report.pairs:
             print(f"{count:>9,}  {first}, {second}")
-    print(f"\n{len(report.faults) or 'no'} faults")
+    print(f"\n{counted(len(report.faults), 'fault') if report.faults else 'no faults'}")
     for fault in report.faults:
         print(f"  {fault}")
 

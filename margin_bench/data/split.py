@@ -1,4 +1,4 @@
-"""What every data set gives: images, targets and class names of one split."""
+"""Hold what every data set gives: images, targets and class names of one split."""
 
 import os
 from collections.abc import Sequence
@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 
 class ImageFiles(Sequence[Path]):
-    """Image files below one folder, their names in one array: as many `Path` objects would take ten times the memory.
+    """Name image files below one folder in one array: as many `Path` objects would take ten times the memory.
 
     Args:
         root: the folder.
         names: bytes (N,), relative to it, with "/" between folders.
+
+    Example:
+        >>> images = ImageFiles(Path("photos"), np.array([b"a.jpg", b"sub/b.jpg"]))
+        >>> len(images), images[1].as_posix()
+        (2, 'photos/sub/b.jpg')
     """
 
     def __init__(self, root: Path, names: NDArray[np.bytes_]) -> None:
@@ -39,15 +44,24 @@ class ImageFiles(Sequence[Path]):
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a data set with N samples and C classes.
+    """Hold one split of a data set with N samples and C classes.
 
     Attributes:
         images: the N image files, or the images themselves as uint8 (N, H, W, 3), RGB.
         targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
         class_names: the C names, in the order of the columns of `targets`.
         boxes: float32 (N, 4) as left, top, right, bottom in pixels: the part of each image to use. None: all of it.
-        faults: what is wrong in the annotations, a line each; the entries concerned are left out. With any, no run
-            starts; `margin-bench data check` lists them.
+        faults: what is wrong in the annotations, a line each; the entries concerned are left out. No run starts with
+            any; `margin-bench data check` lists them.
+
+    Example:
+        >>> images = np.zeros((3, 32, 32, 3), np.uint8)
+        >>> targets = np.array([[1, 0], [1, 1], [0, -1]], np.int8)  # positive, negative, unlabeled
+        >>> split = Split(images, targets, class_names=("cat", "dog"))
+        >>> len(split)
+        3
+        >>> split.rows(np.array([2, 0])).targets.tolist()
+        [[0, -1], [1, 0]]
     """
 
     images: Sequence[Path] | NDArray[np.uint8]
@@ -60,7 +74,7 @@ class Split:
         return len(self.targets)
 
     def rows(self, rows: NDArray[np.integer]) -> "Split":
-        """Some of the samples, in the order of `rows`."""
+        """Return some of the samples, in the order of `rows`, integers (n,)."""
         images: Sequence[Path] | NDArray[np.uint8]
         if isinstance(self.images, np.ndarray | ImageFiles):
             images = self.images[rows]

@@ -1,4 +1,4 @@
-"""A user's own images with their labels in a table: CSV, TSV, JSON lines or Parquet."""
+"""Read a user's own images with their labels in a table: CSV, TSV, JSON lines or Parquet."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table are.
+    """Name the columns of a table.
 
     Attributes:
         image: the image file, relative to the root.
@@ -51,7 +51,7 @@ class Columns:
     classes: tuple[str, ...] | None
 
     def keys(self) -> dict[str, str]:
-        """The columns that are no class, and the keys of the configuration that name them."""
+        """Return the columns that are no class, and the keys of the configuration that name them."""
         named = {"image": self.image, "labels": self.labels, "split_column": self.split}
         boxes = dict.fromkeys(self.boxes or (), "boxes")
         return {name: key for key, name in named.items() if name} | boxes
@@ -70,18 +70,23 @@ def load(
     classes: Sequence[str] | None,
     keep_empty: bool,
 ) -> Split:
-    """The rows of one split.
+    """Load the rows of one split.
 
     Args:
         split: "train" or "test".
         file: the table; its ending, .csv, .tsv, .jsonl or .parquet, tells the format.
         test_file: a second table with the test rows. None: `split_column` of the first says `train` or `test`.
         root: the folder of the images. None: that of the table.
-        image, labels, separator, boxes, classes: see `Columns`.
+        image: as in `Columns`.
+        labels: as in `Columns`.
+        separator: as in `Columns`.
+        split_column: the column that says `train` or `test`; not needed with `test_file`.
+        boxes: as in `Columns`.
+        classes: as in `Columns`.
         keep_empty: whether to keep rows without a positive.
 
     Raises:
-        ValueError: not four box columns, or an empty separator.
+        ValueError: `boxes` are not four columns, or the separator is empty.
         DataError: a table cannot be read or lacks a column, or there is no row of the split.
     """
     if boxes is not None and len(boxes) != len(BOX_SIDES):
@@ -107,10 +112,12 @@ def load(
 
 
 def read_annotations(files: Sequence[Path], columns: Columns, split: str) -> Annotations:
-    """The rows of a split in the order of the table.
+    """Read the rows of a split in the order of the table.
 
     Args:
         files: the table with both splits, or one for each.
+        columns: of the tables.
+        split: "train" or "test".
 
     Raises:
         DataError: a table cannot be read or lacks a column, or there is no row of the split.
@@ -134,7 +141,7 @@ def read_annotations(files: Sequence[Path], columns: Columns, split: str) -> Ann
 
 
 class _Table:
-    """A table file: its columns, and its rows as often as they are asked for.
+    """Read a table file: its columns once, its rows as often as they are asked for.
 
     Raises:
         DataError: it cannot be read, lacks a column, or has one twice.
@@ -150,12 +157,12 @@ class _Table:
         self.place = {name: place for place, name in enumerate(self.header)}
 
     def cell(self, row: Row, column: str) -> Any:
-        """A cell of a row; empty if the row ends before it."""
+        """Return a cell of a row; empty if the row ends before it."""
         place = self.place[column]
         return row[place] if place < len(row) else ""
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """The number of each line but the header, and its cells."""
+        """Give the number of each line but the header, and its cells."""
         lines = self._lines()
         next(lines, None)
         yield from lines
@@ -185,7 +192,7 @@ class _Table:
 
 
 class _RowReader:
-    """Collects the rows of a split, and the faults of those that are left out."""
+    """Collect the rows of a split, and the faults of those that are left out."""
 
     def __init__(self, table: _Table, columns: Columns, classes: Sequence[str]) -> None:
         self.table, self.columns, self.classes = table, columns, tuple(classes)
@@ -264,7 +271,7 @@ def _label(cell: Any, name: str) -> int:
 
 
 def _names(table: _Table, row: Row, columns: Columns) -> list[str]:
-    """The classes that a row names."""
+    """Return the classes that a row names."""
     cell = table.cell(row, columns.labels or "")
     if isinstance(cell, list):
         return [str(name) for name in cell]
@@ -288,7 +295,7 @@ def _classes(train: _Table, test: _Table, columns: Columns) -> tuple[str, ...]:
 
 
 def _check_label_columns(table: _Table, classes: Sequence[str]) -> None:
-    """Refuses a table with a column that would be a class, and holds no label at all."""
+    """Refuse a table with a column that would be a class, and holds no label at all."""
     without, example = set(classes), {}
     for _, row in table.rows():
         example = {name: table.cell(row, name) for name in without}
@@ -304,7 +311,7 @@ def _check_label_columns(table: _Table, classes: Sequence[str]) -> None:
 
 
 def _check_separator(table: _Table, cells: Iterable[Any], separator: str) -> None:
-    """Refuses a column of class names that another separator seems to divide."""
+    """Refuse a column of class names that another separator seems to divide."""
     texts = [cell for cell in cells if isinstance(cell, str)]
     others = [each for each in SEPARATORS if each != separator and any(each in text for text in texts)]
     if others and not any(separator in text for text in texts):

@@ -1,4 +1,4 @@
-"""The image transforms of the paper (section 4.1), with all randomness from a generator that the caller gives."""
+"""Transform images as the paper does (section 4.1), with all randomness from a generator that the caller gives."""
 
 import math
 
@@ -28,7 +28,7 @@ RGB_EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.
 
 
 class Paper:
-    """Random resized crop, flip, colour jitter and lighting for training; short side and central crop for the test.
+    """Crop at random, flip, and change colours and lighting for training; take the centre for the test.
 
     Args:
         image_size: height and width of the result in pixels.
@@ -38,7 +38,7 @@ class Paper:
         self.image_size = image_size
 
     def __call__(self, image: Image.Image | NDArray[np.uint8], rng: np.random.Generator | None) -> Tensor:
-        """Transforms one image.
+        """Transform one image.
 
         Args:
             image: RGB, of any size; an array is (H, W, 3).
@@ -59,30 +59,49 @@ class Paper:
 
 
 def test_crop(image: Image.Image, size: int) -> Image.Image:
-    """The centre of the image, its short side brought to 256/224 of `size`."""
+    """Cut the centre of an image, `size` x `size`, after its short side is brought to 256/224 of `size`."""
     image = image.resize(test_size(image.width, image.height, size), Image.Resampling.BILINEAR)
     left, top = round((image.width - size) / 2), round((image.height - size) / 2)
     return image.crop((left, top, left + size, top + size))
 
 
 def test_size(width: int, height: int, size: int) -> tuple[int, int]:
-    """Width and height of an image from which a test crop of `size` is cut."""
+    """Return width and height of the image from which a test crop of `size` is cut; all in pixels.
+
+    Example:
+        >>> test_size(640, 480, size=224)
+        (341, 256)
+    """
     short = test_side(size)
     return (short * width // height, short) if width > height else (short, short * height // width)
 
 
 def test_side(size: int) -> int:
-    """The short side of an image from which a test crop of `size` is cut."""
+    """Return the short side, in pixels, of the image from which a test crop of `size` is cut.
+
+    Example:
+        >>> test_side(224)
+        256
+    """
     return round(size * TEST_RESIZE)
 
 
 def train_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
-    """A crop of random area, shape and place, resized to a square of `size`."""
+    """Cut a crop of random area, shape and place, and resize it to a square of `size` pixels."""
     return image.crop(draw_crop(image.width, image.height, rng)).resize((size, size), Image.Resampling.BILINEAR)
 
 
 def draw_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of a random crop; the largest central one of an allowed shape if no drawn one fits."""
+    """Draw a crop of an image; if none of CROP_ATTEMPTS fits, take the largest central one of an allowed shape.
+
+    Args:
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+        rng: all randomness.
+
+    Returns:
+        left, top, right, bottom in pixels.
+    """
     for _ in range(CROP_ATTEMPTS):
         area = width * height * rng.uniform(*CROP_SCALE)
         ratio = math.exp(rng.uniform(*np.log(CROP_RATIO)))
@@ -98,21 +117,21 @@ def draw_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, i
 
 
 def jitter_colours(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Brightness, contrast and saturation, each by a random factor, in a random order."""
+    """Change brightness, contrast and saturation, each by a random factor, in a random order."""
     for name, factor in draw_jitter(rng):
         image = ENHANCERS[name](image).enhance(factor)
     return image
 
 
 def draw_jitter(rng: np.random.Generator) -> list[tuple[str, float]]:
-    """The names and factors of `jitter_colours`, in their order."""
+    """Draw what `jitter_colours` changes, in its order: names of ENHANCERS and factors of 1 ± JITTER."""
     names = tuple(ENHANCERS)
     factors = rng.uniform(1 - JITTER, 1 + JITTER, len(names))
     return [(names[i], float(factors[i])) for i in rng.permutation(len(names))]
 
 
 def lighting(rng: np.random.Generator) -> Tensor:
-    """A random colour (3, 1, 1) along the principal components, to be added to an image on the scale 0 to 1."""
+    """Draw a colour along the principal components, to be added to an image on the scale 0 to 1: float32 (3, 1, 1)."""
     weights = rng.normal(0, LIGHTING_STD, 3) * RGB_EIGENVALUES
     return torch.from_numpy(RGB_EIGENVECTORS @ weights).float().view(3, 1, 1)
 

@@ -1,4 +1,4 @@
-"""VAW: crops of objects in Visual Genome's images with 620 attributes, most of them unmarked."""
+"""Read VAW: crops of objects in Visual Genome's images with 620 attributes, most of them unmarked."""
 
 import json
 import os
@@ -24,7 +24,9 @@ IMAGE_FOLDERS = ("VG_100K", "VG_100K_2")  # Visual Genome's images come in two a
 
 
 def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) -> Split:
-    """The annotated objects of VAW's train and val, or test, files; an attribute that is not marked is unlabeled.
+    """Load the annotated objects of VAW's train and val files, or of its test file.
+
+    An attribute that is not marked is unlabeled.
 
     Args:
         split: "train" or "test".
@@ -46,7 +48,7 @@ def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) ->
 
 
 def read_annotations(files: Sequence[Path], classes_file: Path) -> Annotations:
-    """The objects of all files in their order, with the names of their images without a folder.
+    """Read the objects of all files in their order, with the names of their images without a folder.
 
     Args:
         files: lists of objects with image_id, instance_id, instance_bbox, positive_attributes, negative_attributes.

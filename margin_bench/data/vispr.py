@@ -1,4 +1,4 @@
-"""VISPR: photographs with 68 attributes of privacy, one JSON file each."""
+"""Read VISPR: photographs with 68 attributes of privacy, one JSON file each."""
 
 import json
 import re
@@ -20,7 +20,7 @@ NUMBERED = re.compile(r"a(\d+)_\w+")
 
 
 def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) -> Split:
-    """VISPR's train and val images, or its test images.
+    """Load VISPR's train and val images, or its test images.
 
     The classes are the labels of the train and val images in the order of their numbers, `a0_safe` first.
 
@@ -47,11 +47,11 @@ def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) ->
 
 
 def read_annotations(files: Sequence[Path], class_names: Sequence[str] | None) -> Annotations:
-    """The images of JSON files that each hold `image_path` and `labels`.
+    """Read JSON files that each hold `image_path` and `labels` of one image.
 
     Args:
         files: one for each image, beside it.
-        class_names: the labels to expect; None: all that look like one, `a<number>_<name>`.
+        class_names: the labels to expect. None: all that have the form `a<number>_<name>`.
     """
     faults: list[str] = []
     labels_of: dict[str, list[str]] = {}
@@ -83,10 +83,10 @@ def read_annotations(files: Sequence[Path], class_names: Sequence[str] | None) -
 
 
 def _options(files: Sequence[Path]) -> dict[str, Any]:
-    """What a result depends on besides the content of the files: their names, which are those of the images."""
+    """Return what a result depends on besides the content of the files: their names, which are those of the images."""
     return {"format": "vispr", "files": [f"{file.parent.name}/{file.name}" for file in files]}
 
 
 def _number(label: str) -> int:
-    """The number of a label `a<number>_<name>`."""
+    """Return the number of a label `a<number>_<name>`."""
     return int(label[1:].partition("_")[0])

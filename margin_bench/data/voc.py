@@ -1,4 +1,4 @@
-"""PASCAL VOC 2007 and 2012, in the folders of the development kit."""
+"""Read PASCAL VOC 2007 and 2012, in the folders of the development kit."""
 
 from functools import partial
 from pathlib import Path
@@ -29,17 +29,18 @@ def load(
     difficult: str,
     keep_empty: bool,
 ) -> Split:
-    """VOC's trainval and test images of 2007, or its train and val images of 2012, with 20 classes.
+    """Load VOC's trainval or test images of 2007, or its train or val images of 2012, with 20 classes.
 
     Args:
         split: "train" or "test".
         root: the folder with `VOCdevkit/VOC{year}/ImageSets/Main/*.txt` and `.../JPEGImages/`, or VOCdevkit itself.
         year: 2007 or 2012.
-        difficult: what a class is where all its objects are marked as difficult: `unlabeled`, `negative` or `positive`.
+        difficult: what a class is in an image where all its objects are difficult: `unlabeled`, `negative` or
+            `positive`.
         keep_empty: whether to keep images without a positive.
 
     Raises:
-        ValueError: an unknown year or meaning of difficult.
+        ValueError: the year, or the meaning of difficult, is unknown.
         DataError: a file or folder is missing.
     """
     if year not in SET_OF_SPLIT:
@@ -58,7 +59,7 @@ def load(
 
 
 def read_annotations(files: list[Path], folder: str, difficult: int) -> Annotations:
-    """The images in the order of the first class's list.
+    """Read the images in the order of the first class's list.
 
     Args:
         files: the list of each class: an image and 1, -1 or 0 (difficult) on each line.
@@ -84,7 +85,7 @@ def read_annotations(files: list[Path], folder: str, difficult: int) -> Annotati
 
 
 def _read_list(file: Path, meaning: dict[str, int], faults: list[str]) -> dict[str, int]:
-    """What one class is in each image."""
+    """Read what one class is in each image."""
     labels: dict[str, int] = {}
     for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
         match line.split():

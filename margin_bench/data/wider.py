@@ -1,4 +1,4 @@
-"""WIDER Attribute: crops of people with 14 attributes each."""
+"""Read WIDER Attribute: crops of people with 14 attributes each."""
 
 import json
 from functools import partial
@@ -15,15 +15,13 @@ from margin_bench.errors import DataError
 from margin_bench.targets import from_signs
 
 NAME_OF_SPLIT = {"train": "trainval", "test": "test"}
-ANNOTATION_FOLDERS = (
-    "wider_attribute_annotation",
-    "Annotations",
-    ".",
-)  # as the archive has it, and as others unpack it
+ANNOTATION_FOLDERS = ("wider_attribute_annotation", "Annotations", ".")  # of the archive, and as others unpack it
 
 
 def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) -> Split:
-    """The annotated boxes of WIDER Attribute's trainval or test images; an attribute of 0 is unspecified: unlabeled.
+    """Load the annotated boxes of WIDER Attribute's trainval or test images.
+
+    An attribute of 0 is unspecified, and so unlabeled.
 
     Args:
         split: "train" or "test".
@@ -43,10 +41,10 @@ def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) ->
 
 
 def read_annotations(file: Path) -> Annotations:
-    """The boxes of all images, in the order of the file.
+    """Read the boxes of all images, in the order of the file.
 
     Raises:
-        DataError: it is not in the format of the data set.
+        DataError: the file is not in the format of the data set.
     """
     try:
         content = json.loads(file.read_bytes())

@@ -1,7 +1,7 @@
-"""How much a mean average precision depends on which test samples there are: resampling of saved scores.
+"""Resample test samples, to see how much a mean average precision depends on which of them there are.
 
-A resample draws as many samples as there are, with replacement, so it is a number of draws for each sample. All runs
-are scored on the same resamples, which makes their differences paired. Imports no torch.
+A resample draws as many samples as there are, with replacement: it is a number of draws for each sample. All runs are
+scored on the same resamples, which makes their differences paired. Imports no torch.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +24,13 @@ _BLOCK = 64  # resamples at once: the draws of so many, 5 MB on COCO, stay in th
 
 
 def bootstrap(statistics: Sequence[Statistic], num_samples: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """Every statistic on every resample.
+    """Compute every statistic on every resample, with all cores.
 
     Args:
-        statistics: functions of draws (num_samples, B) that give float64 (B,).
+        statistics: functions of draws (num_samples, B) that return float64 (B,).
+        num_samples: how many samples there are, and how many each resample draws.
+        resamples: how many.
+        seed: of the draws.
 
     Returns:
         float64 (resamples, statistics), the same for any number of cores.
@@ -42,9 +45,19 @@ def bootstrap(statistics: Sequence[Statistic], num_samples: int, resamples: int,
 
 
 def draws(num_samples: int, resamples: range, seed: int) -> Draws:
-    """How often each sample is drawn, (num_samples, resamples), unsigned integers that can hold `num_samples`.
+    """Draw resamples: return how often each sample is drawn.
 
-    Resample number b depends on `seed` and b alone.
+    Args:
+        num_samples: how many samples there are.
+        resamples: the numbers of the resamples. Number b depends on `seed` and b alone.
+        seed: of the draws.
+
+    Returns:
+        Unsigned integers (num_samples, len(resamples)), of a dtype that can hold `num_samples`.
+
+    Example:
+        >>> draws(5, range(3), seed=0).sum(axis=0).tolist()
+        [5, 5, 5]
     """
     counts = np.empty((len(resamples), num_samples), np.min_scalar_type(num_samples))
     for row, number in enumerate(resamples):
@@ -54,11 +67,11 @@ def draws(num_samples: int, resamples: range, seed: int) -> Draws:
 
 
 def map_class_of_draws(scores: Scores, targets: Targets) -> Statistic:
-    """mAP@class as a function of draws; NaN for a resample without any positive.
+    """Make mAP@class a function of draws, which is NaN for a resample without any positive.
 
     Args:
         scores: float (N, C), finite.
-        targets: int8 (N, C).
+        targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
     """
     per_class = [_average_precision_of_draws(*column) for column in zip(scores.T, targets.T, strict=True)]
 
@@ -71,7 +84,12 @@ def map_class_of_draws(scores: Scores, targets: Targets) -> Statistic:
 
 
 def map_sample_of_draws(scores: Scores, targets: Targets) -> Statistic:
-    """mAP@sample as a function of draws; NaN for a resample without any positive. Arguments as `map_class_of_draws`."""
+    """Make mAP@sample a function of draws, which is NaN for a resample without any positive.
+
+    Args:
+        scores: float (N, C), finite.
+        targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
+    """
     precisions = sample_average_precisions(scores, targets)
     counted = ~np.isnan(precisions)
     terms = np.stack([np.where(counted, precisions, 0), counted])
@@ -84,10 +102,10 @@ def map_sample_of_draws(scores: Scores, targets: Targets) -> Statistic:
 
 
 def _average_precision_of_draws(scores: Scores, targets: Targets) -> Statistic:
-    """Average precision of one ranking, (N,), as a function of draws; NaN for a resample without its positives.
+    """Make the average precision of one ranking, (N,), a function of draws; NaN for a resample without its positives.
 
-    Drawing a sample k times gives k ties, so precision changes only where a positive scores: the entries between two
-    such thresholds are summed up at once, by a sparse matrix of ones (thresholds, N), highest threshold first.
+    A sample that is drawn k times makes k ties, so precision changes only where a positive scores. The entries between
+    two such thresholds are summed at once, by a sparse matrix of ones (thresholds, N), the highest threshold first.
     """
     thresholds = np.unique(scores[positives(targets)])
     rows = len(thresholds) - np.searchsorted(thresholds, scores, side="right")
@@ -110,7 +128,7 @@ def _average_precision_of_draws(scores: Scores, targets: Targets) -> Statistic:
 
 
 def _ratio(sums: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.float64]:
-    """NaN where nothing counts."""
+    """Divide; NaN where nothing counts."""
     ratio = np.full(len(sums), np.nan)
     np.divide(sums, counts, out=ratio, where=counts > 0)
     return ratio

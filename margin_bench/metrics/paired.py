@@ -1,4 +1,4 @@
-"""The paired difference of groups of runs that were scored on the same samples. Imports no torch."""
+"""Compare groups of runs that were scored on the same samples, by paired differences. Imports no torch."""
 
 import statistics
 from collections.abc import Sequence
@@ -21,10 +21,11 @@ PERCENTILES = (2.5, 97.5)  # the ends of an interval
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A metric of a group, in 0 .. 1.
+    """Hold a metric of a group of runs, in 0 .. 1.
 
     Attributes:
-        mean, std: over its runs; no standard deviation of a single one.
+        mean: over its runs.
+        std: over its runs; None for a single one.
     """
 
     mean: float
@@ -33,14 +34,15 @@ class ScoredRun:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of a group less that of the first group, in -1 .. 1.
+    """Hold the difference of a group from the first group by one metric.
 
     Attributes:
-        interval: between the PERCENTILES of the resamples.
-        share_above_zero: of the resamples.
-        better, worse, equal: the numbers of classes (samples, for `map_sample`) by their average precision.
-        by_unit: their differences, float64 (C,) or (N,); NaN for one without positives.
-        wilcoxon_p: of the signed-rank test over them, two-sided.
+        difference: the metric of the group less that of the first, in -1 .. 1.
+        interval: the PERCENTILES of the difference over the resamples.
+        share_above_zero: the share of resamples with a difference above 0.
+        better, worse, equal: the numbers of classes (of samples, for `map_sample`) whose average precision is so.
+        by_unit: the differences of their average precisions, float64 (C,) or (N,); NaN for one without positives.
+        wilcoxon_p: the two-sided p-value of the signed-rank test over these differences.
         holm_p: the same, corrected for the number of groups that are compared with the first.
     """
 
@@ -57,7 +59,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Groups compared by one metric; the differences are those of the second group and all after it."""
+    """Hold a comparison of groups by one metric.
+
+    Attributes:
+        metric: of METRICS.
+        groups: the metric of each group.
+        differences: from the first group, of the second and all after it.
+    """
 
     metric: str
     groups: list[ScoredRun]
@@ -67,16 +75,18 @@ class Comparison:
 def compare(
     groups: Sequence[Sequence[Scores]], targets: Targets, metrics: Sequence[str], resamples: int, seed: int
 ) -> list[Comparison]:
-    """Compares groups with the first of them, by each metric.
+    """Compare groups with the first of them, by each metric.
 
     Args:
         groups: the scores, float (N, C) and finite, of each run of each group. A group has the mean of its runs.
         targets: int8 (N, C) with a positive.
         metrics: of METRICS.
-        resamples: how many; each of them is drawn once for all runs.
+        resamples: how many; each is drawn once for all runs.
+        seed: of the resamples.
 
     Raises:
-        ConfigError: no resample has a positive, as can be where both are few.
+        ConfigError: no resample has a positive, as may happen where both are few.
+        ValueError: scores are not finite, or shapes differ.
     """
     runs = [scores for group in groups for scores in group]
     of_draws = [METRICS[metric][1](scores, targets) for metric in metrics for scores in runs]
@@ -90,7 +100,15 @@ def compare(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's correction: the smallest of m times m, the next times m - 1, ...; none becomes less than a smaller one."""
+    """Correct p-values by Holm's method, so that they hold for all tests together (Holm 1979).
+
+    The smallest of m is multiplied by m, the next by m - 1, and so on. None becomes less than a smaller one, or more
+    than 1.
+
+    Example:
+        >>> [round(p, 3) for p in holm([0.03, 0.01, 0.04])]
+        [0.06, 0.03, 0.06]
+    """
     corrected = np.empty(len(p_values))
     order = np.argsort(p_values)
     factors = np.arange(len(p_values), 0, -1)
@@ -124,7 +142,7 @@ def _measured(values: list[float]) -> ScoredRun:
 def _difference(
     difference: float, resampled: NDArray[np.float64], by_unit: NDArray[np.float64], p_value: float, holm_p: float
 ) -> Difference:
-    resampled = resampled[~np.isnan(resampled)]  # without positives, as can be where there are few
+    resampled = resampled[~np.isnan(resampled)]  # a resample of few samples may have no positive
     if not len(resampled):
         raise ConfigError(
             "no resample of the test samples has a positive label, so there is no interval\nRaise resamples."
@@ -144,7 +162,7 @@ def _difference(
 
 
 def _wilcoxon(differences: NDArray[np.float64]) -> float:
-    """Wilcoxon's signed-rank test: the p-value, two-sided, of differences around zero; zeros and NaN are left out."""
+    """Return the two-sided p-value of Wilcoxon's signed-rank test; differences of zero and NaN are left out."""
     from scipy.stats import wilcoxon  # takes half a second to import
 
     differing = differences[~np.isnan(differences) & (differences != 0)]

@@ -20,6 +20,20 @@ SOME = Annotations(
 )
 
 
+OWN_PARSER = """
+import numpy as np
+from functools import partial
+from pathlib import Path
+from margin_bench.data.annotations import Annotations, indexed
+
+def parse(file):
+    return Annotations(["a.jpg"], np.ones((1, 1), np.int8), ("any",))
+
+def show(file):
+    print(*indexed([Path(file)], partial(parse, file), {}).file_names)
+"""
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
@@ -65,9 +79,20 @@ def test_other_content_other_options_and_other_parsers_are_parsed_anew(cache, fi
     indexed([file], parse, {})
     indexed([file], parse, {"difficult": "negative"})
     assert parse.calls == 3
-    monkeypatch.setattr(module, "_source_digest", lambda: "another")
+    monkeypatch.setattr(module, "_source_digest", lambda parse: "another")
     indexed([file], parse, {})
     assert parse.calls == 4
+
+
+def test_a_change_of_a_users_own_parser_is_seen(cache, file, tmp_path):
+    def names_by(source):
+        (tmp_path / "own_parser.py").write_text(source)
+        code = "import sys; sys.path.insert(0, sys.argv[1]); import own_parser; own_parser.show(sys.argv[2])"
+        command = [sys.executable, "-B", "-c", code, tmp_path, file]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    assert names_by(OWN_PARSER) == ["a.jpg"]
+    assert names_by(OWN_PARSER.replace("a.jpg", "b.jpg")) == ["b.jpg"]
 
 
 def test_the_same_content_elsewhere_is_known(cache, file, tmp_path):

@@ -12,7 +12,6 @@ import pytest
 from margin_bench.cli import main
 from margin_bench.data import download as module
 from margin_bench.data.download import download
-from margin_bench.data.prepare import fetch
 from margin_bench.errors import DataError
 from tests.helpers import made
 
@@ -162,14 +161,6 @@ def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
     (tmp_path / "folder").write_text("a file")
     with pytest.raises(DataError, match="cannot be written"):
         download(server.url, tmp_path / "folder" / "file.bin", None)
-
-
-def test_what_was_fetched_is_not_fetched_again(server, tmp_path):
-    files = [{"url": server.url, "checksum": MD5, "unpack_to": "sub"}]
-    fetch(files, tmp_path)
-    fetch(files, tmp_path)
-    assert (tmp_path / "sub" / "file.bin").read_bytes() == CONTENT
-    assert len(server.ranges) == 1
 
 
 def test_the_command_fetches_unpacks_and_indexes(server, tmp_path, capsys):
