@@ -1,4 +1,4 @@
-"""ArcFace: Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019."""
+"""Compute ArcFace: Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019."""
 
 import math
 
@@ -12,20 +12,28 @@ from margin_bench.targets import positives
 
 
 def arcface(logits: Tensor, targets: Tensor, dim: int, *, margin: float, logit_scale: float) -> Tensor:
-    """Softmax loss of each positive, s cos(angle + margin), against all negatives, s cos; mean over the positives.
+    """Average over the positives p the softmax loss of s cos(a_p + m) against s cos(a_n) of all negatives n.
 
-    With one positive this is eq. 3 of the paper. Of several none competes with another; see `infonce`. Where angle and
-    margin exceed pi, cos(angle + margin) would rise again: there the positive is s (cos - margin sin(margin)).
+    With one positive this is eq. 3 of Deng et al. Several positives do not compete with one another; see `infonce`.
+    Where a_p + m exceeds pi, its cosine would rise again: there a positive counts as s (cos(a_p) - m sin(m)).
 
     Args:
-        logits: float (M, C), s cos.
+        logits: float (M, C), the cosines of the angles a times `logit_scale`.
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
+        dim: the dimension along which a group lies.
         margin: m in radians, 0 to pi.
         logit_scale: s, what the head has multiplied the cosines by.
 
     Returns:
-        what each group costs. At angles of 0 and pi the slope of the sine, which is infinite, counts as 0.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs. The slope at angles of 0 and pi, which is infinite,
+        counts as 0.
+
+    Examples:
+        >>> import math
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.5, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> arcface(logits, targets, 1, margin=math.pi / 6, logit_scale=1.0)  # cos(60° + 30°) = 0 against 0: log 2
+        tensor([0.6931])
     """
     cosine = logits / logit_scale
     limit = 1 - torch.finfo(cosine.dtype).eps
@@ -37,10 +45,22 @@ def arcface(logits: Tensor, targets: Tensor, dim: int, *, margin: float, logit_s
 
 
 class ArcFaceLoss(RelativeLoss):
-    """`arcface` as a module; see there.
+    """Average `arcface` over the groups that count.
+
+    Args:
+        margin: as for `arcface`.
+        logit_scale: as for `arcface`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: a margin outside 0 to pi, a scale that is not above zero, an unknown way.
+        ValueError: the margin lies outside 0 to pi, the scale is not above zero, or the way is unknown.
+
+    Examples:
+        >>> import math
+        >>> import torch
+        >>> loss = ArcFaceLoss(margin=math.pi / 6, logit_scale=1.0, way="sample")
+        >>> loss(torch.tensor([[0.5, 0.0], [0.0, 0.5]]), torch.tensor([[1, 0], [0, 1]], dtype=torch.int8))
+        tensor(0.6931)
     """
 
     def __init__(self, *, margin: float, logit_scale: float, way: str = "both") -> None:

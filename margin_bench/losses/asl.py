@@ -1,4 +1,4 @@
-"""The asymmetric loss: Ben-Baruch et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021."""
+"""Compute the asymmetric loss: Ben-Baruch et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021."""
 
 import torch
 import torch.nn.functional as F
@@ -10,19 +10,25 @@ from margin_bench.targets import positives
 
 
 def asl(logits: Tensor, targets: Tensor, *, positive_gamma: float, negative_gamma: float, clip: float) -> Tensor:
-    """-(1 - p)^gamma_pos log p of a positive, -q^gamma_neg log(1 - q) of a negative, q = max(p - clip, 0) (eq. 7).
+    """Return -(1 - p)^g+ log p of a positive and -q^g- log(1 - q) of a negative, where q = max(p - clip, 0).
 
-    A negative with p <= clip costs nothing and has no gradient.
+    This is eq. 7 of Ben-Baruch et al. A negative with p <= clip costs nothing and has no gradient.
 
     Args:
         logits: float (M, C); p is their sigmoid.
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        positive_gamma, negative_gamma: how much less the entries cost that are right already. The second is 0 or at
-            least 1, as between them the slope at q = 0 is infinite.
-        clip: m, from 0 up to but without 1.
+        positive_gamma: g+. The larger, the less a positive costs that is right already.
+        negative_gamma: g-, the same for a negative; 0 or at least 1, as between them the slope at q = 0 is infinite.
+        clip: from 0 up to but without 1.
 
     Returns:
-        what each entry costs, (M, C).
+        float (M, C), what each entry costs.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> asl(logits, targets, positive_gamma=0.0, negative_gamma=2.0, clip=0.0)  # log 2, and log 2 / 4
+        tensor([[0.6931, 0.1733]])
     """
     log_p = F.logsigmoid(logits)
     log_wrong = log_p - logits  # log(1 - p)
@@ -36,13 +42,22 @@ def asl(logits: Tensor, targets: Tensor, *, positive_gamma: float, negative_gamm
 
 
 class AsymmetricLoss(PointwiseLoss):
-    """`asl` as a module; see there.
+    """Average `asl` over the labelled entries, times a factor.
 
     Args:
-        scale: factor on the mean over the labelled entries.
+        positive_gamma: as for `asl`.
+        negative_gamma: as for `asl`.
+        clip: as for `asl`.
+        scale: the factor on the mean.
 
     Raises:
-        ValueError: a gamma or a clip outside what `asl` takes, a scale that is not above zero.
+        ValueError: a gamma or the clip is outside what `asl` takes, or the scale is not above zero.
+
+    Examples:
+        >>> import torch
+        >>> loss = AsymmetricLoss(positive_gamma=0.0, negative_gamma=0.0, clip=0.0, scale=2.0)
+        >>> loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8))  # 2 log 2
+        tensor(1.3863)
     """
 
     def __init__(self, *, positive_gamma: float, negative_gamma: float, clip: float, scale: float) -> None:

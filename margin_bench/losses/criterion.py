@@ -1,4 +1,4 @@
-"""A criterion of the user's own, applied in any way."""
+"""Apply a criterion of the user's own in any way."""
 
 import inspect
 import pkgutil
@@ -13,20 +13,28 @@ from margin_bench.losses.ways import RelativeLoss
 
 
 class CriterionLoss(RelativeLoss):
-    """The mean of any relative criterion over the groups with a positive and a negative.
+    """Average any relative criterion over the groups with a positive and a negative.
 
     Args:
         function: `(logits, targets, dim, **parameters) -> what each group costs`, or where to find it, as
-            `package.module.function`. Logits come as float (M, C) in float32 at least, targets as int8 (M, C) of
-            POSITIVE, NEGATIVE and UNLABELED; a group lies along `dim`. The masks are
-            `margin_bench.targets.positives(targets)` and `negatives(targets)`, and `margin_bench.losses.masked` reduces
-            over them. The value of a group without a positive or a negative is not used, but must be finite or an
-            infinity that no finite gradient comes from.
-        way: what a group is; see `margin_bench.losses.ways.groups`.
+            `package.module.function`. It is given logits as float (M, C) in float32 at least, and targets as int8 (M,
+            C) of POSITIVE, NEGATIVE and UNLABELED. A group lies along `dim`. `margin_bench.targets.positives(targets)`
+            and `negatives(targets)` are the masks, and `margin_bench.losses.masked` reduces over them. The value of a
+            group without a positive or a negative is not used, but must not be NaN, nor make the gradient NaN.
         parameters: further keyword arguments of the function.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: the function cannot be imported, does not take the parameters; an unknown way.
+        ValueError: the function cannot be imported or does not take the parameters, or the way is unknown.
+
+    Examples:
+        >>> import torch
+        >>> from margin_bench.losses.margins import margin_of_groups
+        >>> def hinge(logits, targets, dim, *, margin):
+        ...     return (margin - margin_of_groups(logits, targets, dim)).clamp(min=0)
+        >>> loss = CriterionLoss(function=hinge, parameters={"margin": 1.0}, way="sample")
+        >>> loss(torch.tensor([[3.0, 1.0, 2.5]]), torch.tensor([[1, 1, 0]], dtype=torch.int8))  # 1 - 1 + 2.5
+        tensor(2.5000)
     """
 
     def __init__(
@@ -41,16 +49,17 @@ class CriterionLoss(RelativeLoss):
         self.function = function
 
     def extra_repr(self) -> str:
+        """Return the function, the way and the parameters, for `repr`."""
         return f"function={self.function}, {super().extra_repr()}"
 
 
 def _group_costs(
     criterion: Callable[..., Tensor], logits: Tensor, targets: Tensor, dim: int, **parameters: Any
 ) -> Tensor:
-    """What the criterion says each group costs.
+    """Return what the criterion says each group costs.
 
     Raises:
-        ConfigError: that is not one number for each.
+        ConfigError: it is not one number for each.
     """
     costs = criterion(logits, targets, dim, **parameters)
     num_groups = logits.shape[1 - dim]

@@ -1,4 +1,4 @@
-"""The Dice loss: Milletari et al., "V-Net", 3DV 2016, with probabilities summed plainly."""
+"""Compute the Dice loss: Milletari et al., "V-Net", 3DV 2016, with plain sums of the probabilities."""
 
 import torch
 from torch import Tensor
@@ -9,18 +9,24 @@ from margin_bench.targets import labelled, positives
 
 
 def dice(logits: Tensor, targets: Tensor, dim: int, *, smoothing: float) -> Tensor:
-    """1 - (2 sum_p p_i + s) / (sum p_i + |P| + s), the sums over the positives and over all labelled, p_i = sigmoid(x).
+    """Return 1 - (2 sum_p q_p + s) / (sum_i q_i + |P| + s), where q = sigmoid(x) and i runs over the labelled.
 
-    It is about a set, not about single logits: a group's probabilities against its positives.
+    It compares no logits, but the probabilities of a whole group with its positives.
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
-        smoothing: s, keeps the slope finite where the probabilities vanish.
+        dim: the dimension along which a group lies.
+        smoothing: s, which keeps the slope finite where the probabilities vanish.
 
     Returns:
-        what each group costs, from 0 to 1.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs. It lies between 0 and 1.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> dice(logits, targets, 1, smoothing=1.0)  # 1 - (2 * 0.5 + 1) / (0.5 + 0.5 + 1 + 1)
+        tensor([0.3333])
     """
     probabilities = torch.sigmoid(logits) * labelled(targets, logits.dtype)
     is_positive = positives(targets, logits.dtype)
@@ -30,10 +36,20 @@ def dice(logits: Tensor, targets: Tensor, dim: int, *, smoothing: float) -> Tens
 
 
 class DiceLoss(RelativeLoss):
-    """`dice` as a module; see there.
+    """Average `dice` over the groups that count.
+
+    Args:
+        smoothing: as for `dice`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: a smoothing that is not above zero, an unknown way.
+        ValueError: the smoothing is not above zero, or the way is unknown.
+
+    Examples:
+        >>> import torch
+        >>> loss = DiceLoss(smoothing=1.0, way="sample")
+        >>> loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8))
+        tensor(0.3333)
     """
 
     def __init__(self, *, smoothing: float, way: str = "both") -> None:

@@ -1,5 +1,7 @@
-"""The distribution-balanced loss: Wu et al., "Distribution-Balanced Loss for Multi-Label Classification in Long-Tailed
-Datasets", ECCV 2020."""
+"""Compute the distribution-balanced loss.
+
+Wu et al., "Distribution-Balanced Loss for Multi-Label Classification in Long-Tailed Datasets", ECCV 2020.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -22,20 +24,33 @@ def distribution_balanced(
     prior_scale: float,
     gamma: float,
 ) -> Tensor:
-    """A focal loss with re-balanced weights, whose logits are shifted by the class prior and scaled for the negatives.
+    """Return a focal loss with re-balanced weights, its logits shifted by the class prior and scaled for the negatives.
+
+    The weight is alpha + sigmoid(beta (r - mu)), where r = (1 / n_c) / sum_j 1 / n_j compares the number n_c of
+    positives of the class with those of all positive classes j of the sample (eq. 4 and 5 of Wu et al.).
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        class_frequencies: (2, C), the numbers of positives and of negatives in the training set. A class without the
-            one or the other counts as having one.
-        alpha, beta, mu: the map alpha + sigmoid(beta (r - mu)) of the ratio r (eq. 5 there).
-        negative_scale: lambda: how steep the negatives' side is, at the same slope far out (eq. 6 there).
-        prior_scale: kappa: how much of the log-odds of a class shifts its logits.
-        gamma: as of the focal loss; 0 leaves it out.
+        class_frequencies: integers (2, C), how many positives and how many negatives each class has in the training
+            set. 0 counts as 1.
+        alpha: the least weight.
+        beta: how steeply the weight rises with r.
+        mu: the r in the middle of the rise.
+        negative_scale: lambda, how steep the side of the negatives is, at the same slope far out (eq. 6 of Wu et al.).
+        prior_scale: kappa, how much of the log-odds of a class shifts its logits.
+        gamma: as for the focal loss; 0 leaves it out.
 
     Returns:
-        what each entry costs, (M, C).
+        float (M, C), what each entry costs.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> balanced = {"class_frequencies": torch.tensor([[5, 5], [5, 5]]), "prior_scale": 1.0, "negative_scale": 2.0}
+        >>> weights = {"alpha": 0.5, "beta": 1.0, "mu": 1.0}  # r = 1, so a weight of 0.5 + sigmoid(0)
+        >>> distribution_balanced(logits, targets, **balanced, **weights, gamma=0.0)  # log 2 and log 2 / 2
+        tensor([[0.6931, 0.3466]])
     """
     num_positives, num_negatives = class_frequencies.to(logits.dtype).clamp(min=1)
     is_positive = positives(targets)
@@ -51,14 +66,30 @@ def distribution_balanced(
 
 
 class DistributionBalancedLoss(PointwiseLoss):
-    """`distribution_balanced` as a module; see there.
+    """Average `distribution_balanced` over the labelled entries, times a factor.
 
     Args:
-        scale: factor on the mean over the labelled entries.
+        alpha: as for `distribution_balanced`.
+        beta: as for `distribution_balanced`.
+        mu: as for `distribution_balanced`.
+        negative_scale: as for `distribution_balanced`.
+        prior_scale: as for `distribution_balanced`.
+        gamma: as for `distribution_balanced`.
+        scale: the factor on the mean.
+        class_frequencies: as for `distribution_balanced`; a run counts them on its training targets.
 
     Raises:
-        ValueError: an alpha or gamma below zero; a beta, negative_scale or scale not above zero; any that is not
-            finite.
+        ValueError: alpha or gamma is below zero; beta, negative_scale or the scale is not above zero; or a parameter is
+            not finite.
+
+    Examples:
+        >>> import torch
+        >>> loss = DistributionBalancedLoss(
+        ...     alpha=0.5, beta=1.0, mu=1.0, negative_scale=1.0, prior_scale=0.0, gamma=0.0, scale=2.0,
+        ...     class_frequencies=torch.tensor([[5, 5], [5, 5]]),
+        ... )
+        >>> loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8))  # twice the mean of log 2
+        tensor(1.3863)
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The focal loss: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017."""
+"""Compute the focal loss: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017."""
 
 import torch
 import torch.nn.functional as F
@@ -10,16 +10,26 @@ from margin_bench.targets import positives
 
 
 def focal(logits: Tensor, targets: Tensor, *, gamma: float, alpha: float | None) -> Tensor:
-    """-(1 - p_t)^gamma log p_t, with p_t = sigmoid(x) of a positive and 1 - sigmoid(x) of a negative (eq. 4 there).
+    """Return -(1 - p_t)^gamma log p_t, where p_t = sigmoid(x) of a positive and 1 - sigmoid(x) of a negative.
+
+    This is eq. 4 of Lin et al., and with alpha their eq. 5.
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        gamma: how much less the entries cost that are right already; 0 is the binary cross-entropy.
-        alpha: weight of the positives, the negatives' being 1 - alpha (eq. 5 there). None: 1 for both.
+        gamma: the larger, the less an entry costs that is right already; 0 is the binary cross-entropy.
+        alpha: the weight of the positives; that of the negatives is 1 - alpha. None weighs both 1.
 
     Returns:
-        what each entry costs, (M, C).
+        float (M, C), what each entry costs.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> focal(logits, targets, gamma=2.0, alpha=None)  # log 2 / 4
+        tensor([[0.1733, 0.1733]])
+        >>> focal(logits, targets, gamma=0.0, alpha=0.25)  # log 2 / 4 and 3/4 log 2
+        tensor([[0.1733, 0.5199]])
     """
     wrong = wrong_side(logits, targets)
     cross_entropy = F.softplus(wrong)  # -log p_t
@@ -29,13 +39,21 @@ def focal(logits: Tensor, targets: Tensor, *, gamma: float, alpha: float | None)
 
 
 class FocalLoss(PointwiseLoss):
-    """`focal` as a module; see there.
+    """Average `focal` over the labelled entries, times a factor.
 
     Args:
-        scale: factor on the mean over the labelled entries.
+        gamma: as for `focal`.
+        alpha: as for `focal`.
+        scale: the factor on the mean.
 
     Raises:
-        ValueError: a gamma that is negative or not finite, an alpha outside 0 to 1, a scale that is not above zero.
+        ValueError: gamma is negative or not finite, alpha lies outside 0 to 1, or the scale is not above zero.
+
+    Examples:
+        >>> import torch
+        >>> loss = FocalLoss(gamma=2.0, alpha=None, scale=4.0)
+        >>> loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]], dtype=torch.int8))  # 4 log 2 / 4
+        tensor(0.6931)
     """
 
     def __init__(self, *, gamma: float, alpha: float | None, scale: float) -> None:

@@ -1,4 +1,7 @@
-"""The generalised end-to-end loss: Wan et al., "Generalized End-to-End Loss for Speaker Verification", ICASSP 2018."""
+"""Compute the generalised end-to-end loss.
+
+Wan et al., "Generalized End-to-End Loss for Speaker Verification", ICASSP 2018.
+"""
 
 from torch import Tensor
 
@@ -10,23 +13,32 @@ from margin_bench.targets import negatives, positives
 
 
 def ge2e(logits: Tensor, targets: Tensor, dim: int, *, form: str, bias: float) -> Tensor:
-    """Similarity of samples to the centroids of their classes, as softmax (eq. 6 of the paper) or contrast (eq. 7).
+    """Compare the similarity to the right centroids with that to the others, as a softmax or a contrast.
 
-    The class vectors of a cosine head stand for the centroids and its learned scale for w; the mean over the positives
-    generalises both forms to several classes of a sample.
+    softmax: the mean over p of -x_p + log(exp(x_p) + sum_n exp(x_n)), as `infonce` (eq. 6 of Wan et al.)
+    contrast: the mean over p of 1 - sigmoid(x_p + b), plus max_n sigmoid(x_n + b) (eq. 7 of Wan et al.)
 
-    softmax: -x_p + log(exp(x_p) + sum_n exp(x_n)), as `infonce`
-    contrast: 1 - sigmoid(x_p + b) + max_n sigmoid(x_n + b)
+    The class vectors of a cosine head stand for the centroids, and its learned scale for w. The mean over the positives
+    extends both forms to samples of several classes.
 
     Args:
-        logits: float (M, C), w cos.
+        logits: float (M, C), the cosines times w.
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
+        dim: the dimension along which a group lies.
         form: `softmax` or `contrast`.
         bias: b, which the softmax does not see.
 
     Returns:
-        what each group costs. Equal highest negatives share the slope.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs. Equal highest negatives share the slope of the
+        contrast.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[1.0, 3.0]]).log(), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> ge2e(logits, targets, 1, form="softmax", bias=0.0)  # log(1 + 3)
+        tensor([1.3863])
+        >>> ge2e(logits, targets, 1, form="contrast", bias=0.0)  # 1 - 1/2 + 3/4
+        tensor([1.2500])
     """
     if form == "softmax":
         return infonce(logits, targets, dim, temperature=1.0)
@@ -37,10 +49,21 @@ def ge2e(logits: Tensor, targets: Tensor, dim: int, *, form: str, bias: float) -
 
 
 class GE2ELoss(RelativeLoss):
-    """`ge2e` as a module; see there.
+    """Average `ge2e` over the groups that count.
+
+    Args:
+        form: as for `ge2e`.
+        bias: as for `ge2e`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: an unknown form or way, a bias that is not finite.
+        ValueError: the form or the way is unknown, or the bias is not finite.
+
+    Examples:
+        >>> import torch
+        >>> loss = GE2ELoss(form="contrast", bias=-5.0, way="sample")
+        >>> loss(torch.tensor([[5.0, 5.0]]), torch.tensor([[1, 0]], dtype=torch.int8))  # 1 - 1/2 + 1/2
+        tensor(1.)
     """
 
     def __init__(self, *, form: str, bias: float, way: str = "both") -> None:

@@ -1,4 +1,4 @@
-"""The hinge loss of each logit: the support vector machine, one class against the rest."""
+"""Compute the hinge loss of each logit: the support vector machine, one class against the rest."""
 
 from torch import Tensor
 
@@ -7,7 +7,7 @@ from margin_bench.losses.pointwise import PointwiseLoss, wrong_side
 
 
 def hinge(logits: Tensor, targets: Tensor, *, margin: float) -> Tensor:
-    """max(0, margin - s x) with the sign s = +1 of a positive and -1 of a negative; the slope at the kink is 0.
+    """Return max(0, margin - s x), where the sign s is +1 of a positive and -1 of a negative.
 
     Args:
         logits: float (M, C).
@@ -15,16 +15,31 @@ def hinge(logits: Tensor, targets: Tensor, *, margin: float) -> Tensor:
         margin: how far from zero, on its right side, a logit costs nothing.
 
     Returns:
-        what each entry costs, (M, C).
+        float (M, C), what each entry costs. The slope is 0 at the kink.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.5, 2.0]]), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> hinge(logits, targets, margin=1.0)  # 1 - 0.5 and 1 + 2
+        tensor([[0.5000, 3.0000]])
     """
     return (wrong_side(logits, targets) + margin).relu()
 
 
 class HingeLoss(PointwiseLoss):
-    """`hinge` as a module; see there.
+    """Average `hinge` over the labelled entries.
+
+    Args:
+        margin: as for `hinge`.
 
     Raises:
-        ValueError: a margin that is not above zero.
+        ValueError: the margin is not above zero.
+
+    Examples:
+        >>> import torch
+        >>> loss = HingeLoss(margin=1.0)
+        >>> loss(torch.tensor([[0.5, 2.5]]), torch.tensor([[1, 0]], dtype=torch.int8))  # (0.5 + 3.5) / 2
+        tensor(2.)
     """
 
     def __init__(self, *, margin: float) -> None:

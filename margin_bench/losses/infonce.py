@@ -1,4 +1,4 @@
-"""InfoNCE: van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018."""
+"""Compute InfoNCE: van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,20 +10,26 @@ from margin_bench.targets import negatives, positives
 
 
 def infonce(logits: Tensor, targets: Tensor, dim: int, *, temperature: float) -> Tensor:
-    """Mean over the positives of -log(exp(x_p / T) / (exp(x_p / T) + sum_n exp(x_n / T))).
+    """Return the mean over the positives of -log(exp(x_p / T) / (exp(x_p / T) + sum_n exp(x_n / T))).
 
-    Each positive meets all negatives and no other positive. With the temperature of 1 and one positive this is
-    cross-entropy; along samples it is the multiple negatives ranking loss (Henderson et al., 2017), in both ways its
-    symmetric form.
+    Each positive meets all negatives and no other positive. With a temperature of 1 and one positive this is the
+    cross-entropy. Along samples it is the multiple negatives ranking loss (Henderson et al., 2017), in both ways the
+    symmetric form of that.
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
+        dim: the dimension along which a group lies.
         temperature: T > 0.
 
     Returns:
-        what each group costs.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.0, 0.0, 0.0]]), torch.tensor([[1, 0, 0]], dtype=torch.int8)
+        >>> infonce(logits, targets, 1, temperature=1.0)  # log(1 + 2)
+        tensor([1.0986])
     """
     scaled = logits / temperature
     hard_negative = masked.logsumexp(scaled, negatives(targets), dim).unsqueeze(dim)
@@ -31,10 +37,20 @@ def infonce(logits: Tensor, targets: Tensor, dim: int, *, temperature: float) ->
 
 
 class InfoNCELoss(RelativeLoss):
-    """`infonce` as a module; see there.
+    """Average `infonce` over the groups that count.
+
+    Args:
+        temperature: as for `infonce`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: a temperature that is not above zero, an unknown way.
+        ValueError: the temperature is not above zero, or the way is unknown.
+
+    Examples:
+        >>> import torch
+        >>> loss = InfoNCELoss(temperature=0.5, way="both")
+        >>> loss(torch.zeros(2, 2), torch.tensor([[1, 0], [0, 1]], dtype=torch.int8))  # log 2, once for each way
+        tensor(1.3863)
     """
 
     def __init__(self, *, temperature: float, way: str = "both") -> None:

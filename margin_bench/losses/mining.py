@@ -1,4 +1,4 @@
-"""Mining: which negative each positive of a group is compared with, where a loss does not take all pairs."""
+"""Choose which negative each positive of a group is compared with, where a loss does not take all pairs."""
 
 import torch
 from torch import Tensor
@@ -10,19 +10,28 @@ MINING = ("all", "hardest", "semi_hard", "random")
 
 
 def mined_negatives(logits: Tensor, targets: Tensor, dim: int, *, mining: str, seed: int) -> Tensor:
-    """The logit of the negative that each entry, taken as a positive, is compared with.
+    """Return, for each entry taken as a positive, the logit of the negative that it is compared with.
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
-        mining: `hardest`, the group's highest negative; `semi_hard`, the highest one below the entry (Schroff et al.,
-            "FaceNet", CVPR 2015), or the lowest if all are above it; `random`, each with the same probability.
-        seed: of the random draw, a function of it and of the place in the bucket, whose rows are shuffled: so it is the
-            same for a resumed run and for any number of processes.
+        dim: the dimension along which a group lies.
+        mining: `hardest` takes the highest negative of the group; `semi_hard` the highest one below the entry, or the
+            lowest if all stand above it (Schroff et al., "FaceNet", CVPR 2015); `random` any, with the same
+            probability.
+        seed: of the random draw. The draw depends on it and on the place in the bucket alone, so it is the same for a
+            resumed run and for any number of processes. It is no fixed choice, since the rows of a bucket are shuffled.
 
     Returns:
         float (M, C); -inf in a group without a negative.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[5.0, 4.0, 3.0, 2.0]]), torch.tensor([[1, 0, 1, 0]], dtype=torch.int8)
+        >>> mined_negatives(logits, targets, 1, mining="hardest", seed=0)
+        tensor([[4., 4., 4., 4.]])
+        >>> mined_negatives(logits, targets, 1, mining="semi_hard", seed=0)
+        tensor([[4., 2., 2., 2.]])
     """
     if mining == "hardest":
         return masked.maximum(logits, negatives(targets), dim).unsqueeze(dim).expand_as(logits)
@@ -32,6 +41,7 @@ def mined_negatives(logits: Tensor, targets: Tensor, dim: int, *, mining: str, s
 
 
 def _semi_hard(values: Tensor, is_negative: Tensor, seed: int) -> Tensor:
+    """Return the highest negative below each entry, or the lowest negative; the groups are rows."""
     ascending = masked.keep(values, is_negative).sort(-1).values  # the negatives come last
     highest_below = torch.searchsorted(ascending.detach(), values.detach()) - 1
     lowest = (~is_negative).sum(-1, keepdim=True)
@@ -40,6 +50,7 @@ def _semi_hard(values: Tensor, is_negative: Tensor, seed: int) -> Tensor:
 
 
 def _random(values: Tensor, is_negative: Tensor, seed: int) -> Tensor:
+    """Return a negative drawn for each entry; the groups are rows."""
     generator = torch.Generator(values.device).manual_seed(seed)
     draws = torch.rand(values.shape, generator=generator, device=values.device)
     count = is_negative.cumsum(-1)

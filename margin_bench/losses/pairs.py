@@ -1,4 +1,4 @@
-"""Sums of hinges over all pairs of a positive and a negative of a group, by visiting the pairs or by sorting."""
+"""Sum hinges over all pairs of a positive and a negative of a group, by visiting the pairs or by sorting."""
 
 from typing import Any
 
@@ -14,24 +14,48 @@ FEW = 20
 
 
 def hinge_sum(logits: Tensor, targets: Tensor, dim: int, *, margin: float, power: int) -> Tensor:
-    """Sum over p and n of max(0, margin - x_p + x_n)^power, in |P| C or C log C steps for a group of C.
+    """Return the sum over p and n of max(0, margin - x_p + x_n)^power of each group.
+
+    A group of K entries takes |P| K steps where the pairs are visited, and K log K where the group is sorted.
 
     Args:
-        logits: float32 at least (M, C).
+        logits: float (M, C), in float32 at least.
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
+        dim: the dimension along which a group lies.
+        margin: by which a positive is to stand above a negative.
         power: 1 or 2. At the kink of the first the slope is that of either side.
 
     Returns:
-        a sum per group; zero for a group without a positive or a negative.
+        float (M,) for dim=1, (C,) for dim=0; zero for a group without a positive or a negative.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[2.0, 3.0, 1.5, 0.0]]), torch.tensor([[1, 0, 0, 0]], dtype=torch.int8)
+        >>> hinge_sum(logits, targets, 1, margin=1.0, power=1)  # 2 + 0.5 + 0
+        tensor([2.5000])
+        >>> hinge_sum(logits, targets, 1, margin=1.0, power=2)  # 4 + 0.25 + 0
+        tensor([4.2500])
     """
     return _sums(logits, targets, dim, margin, f"power {power}")
 
 
 def hinge_rank_sum(logits: Tensor, targets: Tensor, dim: int, *, margin: float) -> Tensor:
-    """Sum over p of log(1 + rank_p), where rank_p is the sum over n of max(0, margin - x_p + x_n).
+    """Return the sum over p of log(1 + r_p) of each group, where r_p is the sum over n of max(0, margin - x_p + x_n).
 
-    Arguments and result as for `hinge_sum`.
+    Args:
+        logits: as for `hinge_sum`.
+        targets: as for `hinge_sum`.
+        dim: as for `hinge_sum`.
+        margin: as for `hinge_sum`.
+
+    Returns:
+        as for `hinge_sum`.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[2.0, 3.0, 2.0, 0.0]]), torch.tensor([[1, 0, 0, 0]], dtype=torch.int8)
+        >>> hinge_rank_sum(logits, targets, 1, margin=1.0)  # log(1 + 2 + 1 + 0)
+        tensor([1.3863])
     """
     return _sums(logits, targets, dim, margin, "rank")
 
@@ -42,7 +66,7 @@ def _sums(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -
 
 
 class _HingeSum(torch.autograd.Function):
-    """Computes the slopes along with the sums."""
+    """Compute the slopes along with the sums."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> Tensor:
@@ -61,7 +85,7 @@ class _HingeSum(torch.autograd.Function):
 
 
 def _visited(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> tuple[Tensor, Tensor]:
-    """The sums and slopes from the hinges of each positive with every entry of its group, (P, K)."""
+    """Return the sums and slopes from the hinges of each positive with every entry of its group, (P, K)."""
     values, labels = logits.movedim(dim, -1).contiguous(), targets.movedim(dim, -1).contiguous()
     group, place = positives(labels).nonzero(as_tuple=True)
     hinges = masked.keep(values, negatives(labels, values.dtype)).index_select(0, group)
@@ -73,7 +97,7 @@ def _visited(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str
 
 
 def _costs_and_slopes(hinges: Tensor, form: str) -> tuple[Tensor, Tensor]:
-    """What each row of hinges (P, K) costs, and the slope of that in each of them. Overwrites the hinges."""
+    """Return what each row of hinges (P, K) costs, and the slope of that in each of them. Overwrite the hinges."""
     if form == "power 2":
         return hinges.square().sum(1), hinges.mul_(2)
     sums = hinges.sum(1)
@@ -83,7 +107,7 @@ def _costs_and_slopes(hinges: Tensor, form: str) -> tuple[Tensor, Tensor]:
 
 
 def _sorted(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str) -> tuple[Tensor, Tensor]:
-    """The sums and slopes from running sums over each sorted group, without making the pairs."""
+    """Return the sums and slopes from running sums over each sorted group, without making the pairs."""
     # Relative to the group's mean, which no difference changes, so that running sums lose no digits; a positive is
     # taken to stand `margin` lower, so that a pair costs something where the negative stands above.
     centred = logits - masked.mean(logits, labelled(targets), dim).unsqueeze(dim)
@@ -120,11 +144,11 @@ _RUNNING = {"power 1": _hinges, "power 2": _squares, "rank": _ranks}
 
 
 def _excess(heights: Tensor, positive: Tensor, negative: Tensor, dim: int) -> Tensor:
-    """For each positive the sum over n of the hinges; zero elsewhere."""
+    """Return for each positive the sum over n of the hinges; zero elsewhere."""
     sums = _sum_above(negative * heights, dim) - _sum_above(negative, dim) * heights
     return (positive * sums).clamp_(min=0)
 
 
 def _sum_above(values: Tensor, dim: int) -> Tensor:
-    """For each entry of a sorted group the sum of those that stand above it."""
+    """Return for each entry of a sorted group the sum of those that stand above it."""
     return values.sum(dim, keepdim=True) - values.cumsum(dim)

@@ -1,4 +1,4 @@
-"""The pairwise logistic loss: Burges et al., "Learning to Rank using Gradient Descent" (RankNet), ICML 2005."""
+"""Compute the pairwise logistic loss: Burges et al., "Learning to Rank using Gradient Descent" (RankNet), ICML 2005."""
 
 from typing import Any
 
@@ -18,20 +18,29 @@ CHUNK = 2**20
 
 
 def pairwise_logistic(logits: Tensor, targets: Tensor, dim: int, *, mining: str, seed: int) -> Tensor:
-    """Mean over all p and n of softplus(x_n - x_p).
+    """Return the mean over all p and n of softplus(x_n - x_p).
 
-    No sorted form gives this sum, so all pairs are visited, in chunks: time grows with |P| times the size of the group,
-    which in the joint way of a large bucket is too much. On a GPU it waits for the number of positives.
+    No sorted form gives this sum, so all pairs are visited, in chunks. The time grows with |P| times the size of the
+    group, which is too much for the joint way of a large bucket. On a GPU it waits for the number of positives.
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
-        mining: `all` pairs, or one negative for each positive as in `mined_negatives`: the mean over the positives.
-        seed: for `random` mining.
+        dim: the dimension along which a group lies.
+        mining: `all` takes all pairs. Another word takes one negative for each positive, as `mined_negatives` does; the
+            value is then the mean over the positives.
+        seed: of `random` mining.
 
     Returns:
-        what each group costs.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[1.0, 3.0, 1.0]]).log(), torch.tensor([[1, 0, 0]], dtype=torch.int8)
+        >>> pairwise_logistic(logits, targets, 1, mining="all", seed=0)  # (log(1 + 3) + log(1 + 1)) / 2
+        tensor([1.0397])
+        >>> pairwise_logistic(logits, targets, 1, mining="hardest", seed=0)  # log(1 + 3)
+        tensor([1.3863])
     """
     is_positive, is_negative = positives(targets), negatives(targets)
     if mining != "all":
@@ -44,7 +53,7 @@ def pairwise_logistic(logits: Tensor, targets: Tensor, dim: int, *, mining: str,
 
 
 class _SoftplusSum(torch.autograd.Function):
-    """Sums over the pairs of each row, (G, K) to (G,), with their slopes, so that no pair is kept for a backward."""
+    """Sum over the pairs of each row, (G, K) to (G,), along with the slopes, so that no pair is kept for a backward."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, is_positive: Tensor, is_negative: Tensor) -> Tensor:
@@ -69,10 +78,21 @@ class _SoftplusSum(torch.autograd.Function):
 
 
 class PairwiseLogisticLoss(RelativeLoss):
-    """`pairwise_logistic` as a module; see there.
+    """Average `pairwise_logistic` over the groups that count.
+
+    Args:
+        mining: as for `pairwise_logistic`.
+        seed: as for `pairwise_logistic`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: an unknown mining or way.
+        ValueError: the mining or the way is unknown.
+
+    Examples:
+        >>> import torch
+        >>> loss = PairwiseLogisticLoss(mining="all", seed=0, way="sample")
+        >>> loss(torch.tensor([[1.0, 3.0]]).log(), torch.tensor([[1, 0]], dtype=torch.int8))  # log(1 + 3)
+        tensor(1.3863)
     """
 
     def __init__(self, *, mining: str, seed: int, way: str = "both") -> None:

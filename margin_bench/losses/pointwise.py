@@ -1,4 +1,7 @@
-"""A point-wise criterion looks at each logit alone; its loss is the mean over the labelled entries, in any order."""
+"""Average a point-wise criterion over the labelled entries.
+
+Such a criterion looks at each logit alone, so the order of the entries means nothing, and there are no groups.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,18 +17,29 @@ PointwiseCriterion = Callable[[Tensor, Tensor], Tensor]
 
 
 def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: Tensor, *, scale: float = 1.0) -> Tensor:
-    """Mean of the criterion over the entries that are positive or negative, times `scale`.
+    """Return the mean of a criterion over the positives and the negatives, times a factor.
 
     Args:
-        criterion: what each entry costs, given logits in float32 at least; its value for an unlabeled one is not used.
+        criterion: says what each entry costs, given logits in float32 at least. Its value for an unlabeled entry is not
+            used.
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+        scale: the factor on the mean.
 
     Returns:
-        a scalar; zero, with a gradient of zeros, if no entry is labelled.
+        a scalar, in float32 at least. It is zero, with a gradient of zeros, if no entry is labelled.
 
     Raises:
-        TypeError, ValueError: from `margin_bench.targets.check_bucket`.
+        TypeError: the logits or the targets are of a wrong dtype.
+        ValueError: the shapes differ, or are not (M, C).
+
+    Examples:
+        >>> import torch
+        >>> targets = torch.tensor([[1, 0], [-1, 0]], dtype=torch.int8)
+        >>> def itself(logits, targets):
+        ...     return logits
+        >>> mean_over_labelled(itself, torch.tensor([[1.0, 2.0], [3.0, 6.0]]), targets)  # (1 + 2 + 6) / 3
+        tensor(3.)
     """
     check_bucket(logits, targets)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -38,18 +52,40 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
 
 
 def wrong_side(logits: Tensor, targets: Tensor) -> Tensor:
-    """How far each logit lies on its wrong side of zero: -x of a positive, x of a negative or unlabeled entry."""
+    """Return how far each logit lies on its wrong side of zero.
+
+    Args:
+        logits: float (M, C).
+        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+    Returns:
+        float (M, C), which is -x of a positive and x of a negative or unlabeled entry.
+
+    Examples:
+        >>> import torch
+        >>> wrong_side(torch.tensor([[2.0, 3.0]]), torch.tensor([[1, 0]], dtype=torch.int8))
+        tensor([[-2.,  3.]])
+    """
     signs = positives(targets, logits.dtype).mul_(-2).add_(1)
     return logits * signs
 
 
 class PointwiseLoss(nn.Module):
-    """A point-wise criterion as a module: `scale` times `mean_over_labelled` with the criterion's own parameters.
+    """Average a point-wise criterion over the labelled entries; see `mean_over_labelled`.
 
     Args:
         criterion: called as `criterion(logits, targets, **parameters)`; see `PointwiseCriterion`.
-        scale: factor on the mean.
-        parameters: of the criterion, checked by the caller; tensors become buffers, which move with the module.
+        scale: the factor on the mean.
+        **parameters: keyword arguments of the criterion, checked by the caller. Tensors become buffers, which move with
+            the module.
+
+    Examples:
+        >>> import torch
+        >>> def power(logits, targets, *, exponent):
+        ...     return logits**exponent
+        >>> loss = PointwiseLoss(power, scale=3.0, exponent=2)
+        >>> loss(torch.tensor([[1.0, 3.0]]), torch.tensor([[1, 0]], dtype=torch.int8))  # 3 (1 + 9) / 2
+        tensor(15.)
     """
 
     def __init__(self, criterion: Callable[..., Tensor], *, scale: float = 1.0, **parameters: Any) -> None:
@@ -64,10 +100,20 @@ class PointwiseLoss(nn.Module):
                 self.criterion_parameters[name] = value
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a bucket.
+
+        Args:
+            logits: float (M, C).
+            targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+        Returns:
+            a scalar, as `mean_over_labelled` gives it.
+        """
         criterion = partial(self.criterion, **self.criterion_parameters, **dict(self.named_buffers()))
         return mean_over_labelled(criterion, logits, targets, scale=self.scale)
 
     def extra_repr(self) -> str:
+        """Return the parameters, for `repr`, and the scale if it is not 1."""
         shown = self.criterion_parameters | dict(self.named_buffers())
         if self.scale != 1:
             shown["scale"] = self.scale

@@ -1,4 +1,4 @@
-"""The pairwise ranking hinge of torch.nn.MultiLabelMarginLoss, and its rank-weighted form."""
+"""Compute the pairwise ranking hinge of torch.nn.MultiLabelMarginLoss, and its rank-weighted form."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,20 +14,32 @@ from margin_bench.targets import labelled, positives
 def ranking_hinge(
     logits: Tensor, targets: Tensor, dim: int, *, margin: float, weighting: str, mining: str, seed: int
 ) -> Tensor:
-    """Sum over p and n of max(0, margin - x_p + x_n), over the number of labelled entries (MultiLabelMarginLoss).
+    """Return the sum over p and n of max(0, margin - x_p + x_n), divided by the number of labelled entries.
+
+    This is the loss of torch.nn.MultiLabelMarginLoss.
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
+        dim: the dimension along which a group lies.
         margin: by which a positive is to stand above a negative.
-        weighting: `none`, or `rank`: the mean over p of log(1 + the sum over n of the hinge), which approximates the
+        weighting: `none`, or `rank` for the mean over p of log(1 + the sum over n of the hinge), which approximates the
             log of the rank (Liu and Natarajan, "WMRB", 2017).
-        mining: `all` pairs, or one negative for each positive as in `mined_negatives`: the mean over the positives.
-        seed: for `random` mining.
+        mining: `all` takes all pairs. Another word takes one negative for each positive, as `mined_negatives` does; the
+            value is then the mean over the positives.
+        seed: of `random` mining.
 
     Returns:
-        what each group costs. Mined hinges have the slope 0 at their kink, those of all pairs that of either side.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs. At their kink mined hinges have the slope 0, those
+        of all pairs the slope of either side.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[2.0, 2.5, 0.0]]), torch.tensor([[1, 0, 0]], dtype=torch.int8)
+        >>> ranking_hinge(logits, targets, 1, margin=1.0, weighting="none", mining="all", seed=0)  # (1.5 + 0) / 3
+        tensor([0.5000])
+        >>> ranking_hinge(logits, targets, 1, margin=1.0, weighting="none", mining="hardest", seed=0)
+        tensor([1.5000])
     """
     if mining != "all":
         hardness = mined_negatives(logits, targets, dim, mining=mining, seed=seed) - logits
@@ -39,10 +51,24 @@ def ranking_hinge(
 
 
 class RankingHingeLoss(RelativeLoss):
-    """`ranking_hinge` as a module; see there.
+    """Average `ranking_hinge` over the groups that count.
+
+    Args:
+        margin: as for `ranking_hinge`.
+        weighting: as for `ranking_hinge`.
+        mining: as for `ranking_hinge`.
+        seed: as for `ranking_hinge`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: a margin that is not finite, an unknown weighting, mining or way; rank weighting of mined pairs.
+        ValueError: the margin is not finite; the weighting, the mining or the way is unknown; or mined pairs are to be
+            weighted by rank.
+
+    Examples:
+        >>> import torch
+        >>> loss = RankingHingeLoss(margin=1.0, weighting="none", mining="all", seed=0, way="sample")
+        >>> loss(torch.tensor([[2.0, 2.5, 0.0]]), torch.tensor([[1, 0, 0]], dtype=torch.int8))
+        tensor(0.5000)
     """
 
     def __init__(self, *, margin: float, weighting: str, mining: str, seed: int, way: str = "both") -> None:

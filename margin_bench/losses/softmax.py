@@ -1,4 +1,4 @@
-"""The softmax loss on normalised labels (eq. 18), as a cross-entropy or as a divergence."""
+"""Compute the softmax loss on normalised labels (eq. 18), as a cross-entropy or as a divergence."""
 
 from torch import Tensor
 
@@ -9,19 +9,27 @@ from margin_bench.targets import labelled, may_hold_unlabeled, positives
 
 
 def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
-    """Cross-entropy of the softmax over a group with the labels shared evenly among its positives (eq. 18).
+    """Return the cross-entropy of the softmax over a group, its label shared evenly by the positives (eq. 18).
 
-    The Kullback-Leibler divergence is that less the entropy of the labels, log |P|: zero where the fit is perfect, and
-    with the same gradient.
+    The Kullback-Leibler divergence is that minus the entropy of the labels, log |P|. It is zero where the fit is
+    perfect, and has the same gradient.
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
+        dim: the dimension along which a group lies.
         form: `cross_entropy` or `kl`.
 
     Returns:
-        what each group costs.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.0, 0.0, 0.0]]), torch.tensor([[1, 1, 0]], dtype=torch.int8)
+        >>> softmax(logits, targets, 1, form="cross_entropy")  # log 3
+        tensor([1.0986])
+        >>> softmax(logits, targets, 1, form="kl")  # log 3 - log 2
+        tensor([0.4055])
     """
     is_positive = positives(targets, logits.dtype)
     num_positives = is_positive.sum(dim).clamp_(min=1)
@@ -32,10 +40,20 @@ def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
 
 
 class SoftmaxLoss(RelativeLoss):
-    """`softmax` as a module; see there.
+    """Average `softmax` over the groups that count.
+
+    Args:
+        form: as for `softmax`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: an unknown form or way.
+        ValueError: the form or the way is unknown.
+
+    Examples:
+        >>> import torch
+        >>> loss = SoftmaxLoss(form="cross_entropy", way="sample")
+        >>> loss(torch.zeros(1, 3), torch.tensor([[1, 1, 0]], dtype=torch.int8))  # log 3
+        tensor(1.0986)
     """
 
     def __init__(self, *, form: str, way: str = "both") -> None:

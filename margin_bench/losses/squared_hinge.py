@@ -1,4 +1,4 @@
-"""The square of the hinge loss of each logit: it weighs large violations more, and has no kink."""
+"""Compute the square of the hinge loss of each logit. It weighs large violations more, and has no kink."""
 
 from torch import Tensor
 
@@ -8,22 +8,39 @@ from margin_bench.losses.pointwise import PointwiseLoss
 
 
 def squared_hinge(logits: Tensor, targets: Tensor, *, margin: float) -> Tensor:
-    """max(0, margin - s x)^2 with the sign s = +1 of a positive and -1 of a negative.
+    """Return max(0, margin - s x)^2, where the sign s is +1 of a positive and -1 of a negative.
 
     Args:
-        logits, targets, margin: as for `margin_bench.losses.hinge.hinge`.
+        logits: float (M, C).
+        targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+        margin: how far from zero, on its right side, a logit costs nothing.
 
     Returns:
-        what each entry costs, (M, C).
+        float (M, C), what each entry costs.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.5, 2.0]]), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> squared_hinge(logits, targets, margin=1.0)  # (1 - 0.5)^2 and (1 + 2)^2
+        tensor([[0.2500, 9.0000]])
     """
     return hinge(logits, targets, margin=margin).square()
 
 
 class SquaredHingeLoss(PointwiseLoss):
-    """`squared_hinge` as a module; see there.
+    """Average `squared_hinge` over the labelled entries.
+
+    Args:
+        margin: as for `squared_hinge`.
 
     Raises:
-        ValueError: a margin that is not above zero.
+        ValueError: the margin is not above zero.
+
+    Examples:
+        >>> import torch
+        >>> loss = SquaredHingeLoss(margin=1.0)
+        >>> loss(torch.tensor([[0.0, 2.0]]), torch.tensor([[1, 0]], dtype=torch.int8))  # (1 + 9) / 2
+        tensor(5.)
     """
 
     def __init__(self, *, margin: float) -> None:

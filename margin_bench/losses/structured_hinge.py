@@ -1,4 +1,7 @@
-"""The structured hinge, margin rescaling by the Hamming distance of label sets: Tsochantaridis et al., JMLR 2005."""
+"""Compute the structured hinge, its margin rescaled by the Hamming distance of label sets.
+
+Tsochantaridis et al., "Large Margin Methods for Structured and Interdependent Output Variables", JMLR 2005.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,21 +13,28 @@ from margin_bench.targets import negatives, positives
 
 
 def structured_hinge(logits: Tensor, targets: Tensor, dim: int, *, margin: float) -> Tensor:
-    """max over label sets Y of [margin * Hamming(Y, P) + sum of x over Y] - sum of x over P, over |P|.
+    """Return (max over label sets Y of [margin Hamming(Y, P) + sum of x over Y] - sum of x over P) / |P|.
 
     Y runs over the sets of as many labelled entries as P has: over all sets the maximum would fall apart into a binary
-    hinge per entry. Such a Y swaps some positives for negatives, at a Hamming distance of 2 each, and the maximum swaps
-    the lowest positive for the highest negative, the second for the second, as long as it pays:
-    sum over k of max(0, 2 margin - x_p(k) + x_n(k)).
+    hinge for each entry. Such a Y swaps some positives for negatives, each swap at a Hamming distance of 2. The maximum
+    swaps the lowest positive for the highest negative, the second lowest for the second highest, and so on as long as
+    it pays, so it is the sum over k of max(0, 2 margin - x_p(k) + x_n(k)).
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
-        margin: per label that differs. With one positive this is Crammer and Singer's loss at twice the margin.
+        dim: the dimension along which a group lies.
+        margin: for each label that differs. With one positive this is the loss of Crammer and Singer at twice the
+            margin.
 
     Returns:
-        what each group costs. The slope is 0 at a kink.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs. The slope is 0 at a kink.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[1.0, 0.0, 2.0, -5.0]]), torch.tensor([[1, 1, 0, 0]], dtype=torch.int8)
+        >>> structured_hinge(logits, targets, 1, margin=0.5)  # (max(0, 1 - 0 + 2) + max(0, 1 - 1 - 5)) / 2
+        tensor([1.5000])
     """
     is_positive = positives(targets)
     # What stands in the place of non-members is so low that a swap with them never pays.
@@ -35,10 +45,20 @@ def structured_hinge(logits: Tensor, targets: Tensor, dim: int, *, margin: float
 
 
 class StructuredHingeLoss(RelativeLoss):
-    """`structured_hinge` as a module; see there.
+    """Average `structured_hinge` over the groups that count.
+
+    Args:
+        margin: as for `structured_hinge`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: a margin that is not finite, an unknown way.
+        ValueError: the margin is not finite, or the way is unknown.
+
+    Examples:
+        >>> import torch
+        >>> loss = StructuredHingeLoss(margin=0.5, way="sample")
+        >>> loss(torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([[1, 0, 0]], dtype=torch.int8))  # 1 - 1 + 2
+        tensor(2.)
     """
 
     def __init__(self, *, margin: float, way: str = "both") -> None:

@@ -1,4 +1,7 @@
-"""The triplet loss: Schroff et al., "FaceNet", CVPR 2015, between samples and class vectors."""
+"""Compute the triplet loss between samples and class vectors.
+
+Schroff et al., "FaceNet: A Unified Embedding for Face Recognition and Clustering", CVPR 2015.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,21 +17,29 @@ from margin_bench.targets import negatives, positives
 def triplet(
     logits: Tensor, targets: Tensor, dim: int, *, margin: float, mining: str, seed: int, logit_scale: float
 ) -> Tensor:
-    """Mean over triplets of max(0, d_p^2 - d_n^2 + margin), d^2 = 2 - 2 cos being the distance of unit vectors (eq. 1).
+    """Return the mean over triplets of max(0, d_p^2 - d_n^2 + margin), where d^2 = 2 - 2 cos.
 
-    The anchor is the group: a sample among class vectors as proxies, or a class vector among samples.
+    This is eq. 1 of Schroff et al. d is the distance of two unit vectors. The anchor is the group: a sample, compared
+    with class vectors as proxies, or a class vector, compared with samples.
 
     Args:
-        logits: float (M, C), s cos.
+        logits: float (M, C), the cosines times `logit_scale`.
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        dim: along which a group lies.
+        dim: the dimension along which a group lies.
         margin: between squared distances.
-        mining: `all` triplets, or one negative for each positive as in `mined_negatives`.
-        seed: for `random` mining.
-        logit_scale: s, what the head has multiplied the cosines by.
+        mining: `all` takes all triplets. Another word takes one negative for each positive, as `mined_negatives` does.
+        seed: of `random` mining.
+        logit_scale: what the head has multiplied the cosines by.
 
     Returns:
-        what each group costs. Mined hinges have the slope 0 at their kink, those of all pairs that of either side.
+        float (M,) for dim=1, (C,) for dim=0, what each group costs. At their kink mined hinges have the slope 0, those
+        of all triplets the slope of either side.
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.5, 0.75]]), torch.tensor([[1, 0]], dtype=torch.int8)
+        >>> triplet(logits, targets, 1, margin=0.25, mining="all", seed=0, logit_scale=1.0)  # 1 - 0.5 + 0.25
+        tensor([0.7500])
     """
     nearness = 2 * logits / logit_scale  # 2 - d^2
     is_positive = positives(targets)
@@ -40,10 +51,23 @@ def triplet(
 
 
 class TripletLoss(RelativeLoss):
-    """`triplet` as a module; see there.
+    """Average `triplet` over the groups that count.
+
+    Args:
+        margin: as for `triplet`.
+        mining: as for `triplet`.
+        seed: as for `triplet`.
+        logit_scale: as for `triplet`.
+        way: `sample`, `class`, `both` or `joint`; see `margin_bench.losses.ways.groups`.
 
     Raises:
-        ValueError: a margin that is not finite, a scale that is not above zero, an unknown mining or way.
+        ValueError: the margin is not finite, the scale is not above zero, or the mining or the way is unknown.
+
+    Examples:
+        >>> import torch
+        >>> loss = TripletLoss(margin=0.25, mining="semi_hard", seed=0, logit_scale=16.0, way="sample")
+        >>> loss(torch.tensor([[8.0, 12.0]]), torch.tensor([[1, 0]], dtype=torch.int8))
+        tensor(0.7500)
     """
 
     def __init__(self, *, margin: float, mining: str, seed: int, logit_scale: float, way: str = "both") -> None:

@@ -1,4 +1,4 @@
-"""The two-way multi-label loss: Kobayashi, "Two-way Multi-Label Loss", CVPR 2023."""
+"""Compute the two-way multi-label loss: Kobayashi, "Two-way Multi-Label Loss", CVPR 2023."""
 
 from typing import Any
 
@@ -22,22 +22,34 @@ def two_way(
     way: str,
     logit_bias: float,
 ) -> Tensor:
-    """Softplus of the hard negative minus the hard positive of each group (eq. 14), averaged over the groups.
+    """Return the softplus of the hard negative plus the hard positive of each group (eq. 14), averaged over the groups.
+
+    softplus(T_N log sum_n exp(x_n / T_N) + T_P log sum_p exp(-x_p / T_P) + logit_bias)
 
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        positive_temperature: T_P >= 0. Larger asks for a larger margin; zero takes the minimum of the positives.
+        positive_temperature: T_P >= 0. The larger, the larger the margin it asks for; zero takes the minimum of the
+            positives.
         negative_temperature: T_N >= 0. Zero takes the maximum of the negatives.
-        way: what a group is; see `margin_bench.losses.ways.groups`.
-        logit_bias: added inside the softplus (Table 2).
+        way: `sample` (eq. 15), `class` (eq. 16), `both` (eq. 17) or `joint` (eq. 22); see
+            `margin_bench.losses.ways.groups`.
+        logit_bias: is added inside the softplus (Table 2).
 
     Returns:
-        a scalar, in float32 at least: the mean over the groups with a positive and a negative, in both ways the sum
-        of the two means (eq. 17); zero, with a gradient of zeros, if there are none.
+        a scalar, in float32 at least, the mean over the groups with a positive and a negative. For `both` it is the sum
+        of the two means. It is zero, with a gradient of zeros, if no group counts.
 
     Raises:
-        TypeError, ValueError: from `margin_bench.targets.check_bucket`.
+        TypeError: the logits or the targets are of a wrong dtype.
+        ValueError: the shapes differ, or are not (M, C).
+
+    Examples:
+        >>> import torch
+        >>> logits, targets = torch.tensor([[0.0, 0.0, 0.0]]), torch.tensor([[1, 0, 0]], dtype=torch.int8)
+        >>> temperatures = {"positive_temperature": 1.0, "negative_temperature": 1.0}
+        >>> two_way(logits, targets, **temperatures, way="sample", logit_bias=0.0)  # softplus(log 2) = log 3
+        tensor(1.0986)
     """
     logits, targets, dims = groups(logits, targets, way)
     if logits.numel() == 0:
@@ -48,7 +60,7 @@ def two_way(
 
 
 class _TwoWay(torch.autograd.Function):
-    """Computes the gradient along with the loss, as both are made of the same exponentials."""
+    """Compute the gradient along with the loss, as both are made of the same exponentials."""
 
     @staticmethod
     def forward(
@@ -77,10 +89,28 @@ class _TwoWay(torch.autograd.Function):
 
 
 class TwoWayLoss(nn.Module):
-    """`two_way` as a module; see there.
+    """Compute `two_way` with parameters that are given once.
+
+    Args:
+        positive_temperature: as for `two_way`.
+        negative_temperature: as for `two_way`.
+        way: as for `two_way`.
+        logit_bias: as for `two_way`.
 
     Raises:
-        ValueError: a temperature that is negative or not finite, a bias that is not finite, an unknown way.
+        ValueError: a temperature is negative or not finite, the bias is not finite, or the way is unknown.
+
+    Examples:
+        >>> import torch
+        >>> loss = TwoWayLoss(positive_temperature=4.0, negative_temperature=1.0, way="both")
+        >>> logits = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]], requires_grad=True)
+        >>> targets = torch.tensor([[1, 0, 0], [0, 1, -1]], dtype=torch.int8)
+        >>> value = loss(logits, targets)  # samples: (log 3 + log 2) / 2; classes: (log(1 + e) + log(1 + 1/e)) / 2
+        >>> round(value.item(), 4)
+        1.7091
+        >>> value.backward()
+        >>> logits.grad[1, 2].item()  # unlabeled
+        0.0
     """
 
     def __init__(
@@ -100,6 +130,15 @@ class TwoWayLoss(nn.Module):
         self.logit_bias = logit_bias
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a bucket.
+
+        Args:
+            logits: float (M, C).
+            targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+        Returns:
+            a scalar, as `two_way` gives it.
+        """
         return two_way(
             logits,
             targets,
@@ -110,6 +149,7 @@ class TwoWayLoss(nn.Module):
         )
 
     def extra_repr(self) -> str:
+        """Return the parameters, for `repr`."""
         return (
             f"positive_temperature={self.positive_temperature}, negative_temperature={self.negative_temperature}, "
             f"way={self.way!r}, logit_bias={self.logit_bias}"
