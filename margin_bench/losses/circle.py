@@ -15,8 +15,8 @@ from margin_bench.targets import negatives, positives
 def circle(logits: Tensor, targets: Tensor, dim: int, *, gamma: float, margin: float, logit_scale: float) -> Tensor:
     """Return log(1 + sum_n exp(g a_n (s_n - m)) sum_p exp(-g a_p (s_p - 1 + m))) of cosines s.
 
-    This is eq. 6 of Sun et al. The weights a_p = [1 + m - s_p]_+ and a_n = [s_n + m]_+ say how far each cosine is from
-    its optimum. They are constants for the gradient, as in their eq. 10.
+    This is eq. 6 of Sun et al. The weights a_p = max(0, 1 + m - s_p) and a_n = max(0, s_n + m) say how far each cosine
+    is from its optimum. They are constants for the gradient, as in their eq. 10.
 
     Args:
         logits: float (M, C), the cosines times `logit_scale`.

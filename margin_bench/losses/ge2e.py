@@ -15,8 +15,8 @@ from margin_bench.targets import negatives, positives
 def ge2e(logits: Tensor, targets: Tensor, dim: int, *, form: str, bias: float) -> Tensor:
     """Compare the similarity to the right centroids with that to the others, as a softmax or a contrast.
 
-    softmax: the mean over p of -x_p + log(exp(x_p) + sum_n exp(x_n)), as `infonce` (eq. 6 of Wan et al.)
-    contrast: the mean over p of 1 - sigmoid(x_p + b), plus max_n sigmoid(x_n + b) (eq. 7 of Wan et al.)
+    - softmax: the mean over p of -x_p + log(exp(x_p) + sum_n exp(x_n)), as `infonce` (eq. 6 of Wan et al.)
+    - contrast: the mean over p of 1 - sigmoid(x_p + b), plus max_n sigmoid(x_n + b) (eq. 7 of Wan et al.)
 
     The class vectors of a cosine head stand for the centroids, and its learned scale for w. The mean over the positives
     extends both forms to samples of several classes.

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Stands for a temperature of zero, the limit in which T log sum exp(x / T) is the maximum. To divide by a power of two is
-# exact, and it moves two logits that differ so far apart that the exponential of the lower one vanishes.
+# Stands for a temperature of zero, the limit in which T log sum exp(x / T) is the maximum. To divide by a power of two
+# is exact, and it moves two logits that differ so far apart that the exponential of the lower one vanishes.
 ZERO_TEMPERATURE = 2.0**-80
 
 
