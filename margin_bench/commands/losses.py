@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from margin_bench.config.build import arguments_of
 from margin_bench.config.schema import WAYS
 from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError, nearest
@@ -84,9 +85,9 @@ def _read(path: Path) -> LossEntry:
     chosen = content.pop("defaults", [])
     return LossEntry(
         name=str(content["name"]),
-        **content["about"],
+        **{key: content["about"][key] for key in ("formula", "kind", "labels", "use", "source")},
         notes="\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[:length]),
-        parameters={str(key): value for key, value in content.items() if key not in ("name", "about", "_target_")},
+        parameters=arguments_of({str(key): value for key, value in content.items()}),
         cosine_head=any("/head" in str(choice) for choice in chosen),
     )
 

@@ -1,4 +1,4 @@
-"""From a group of the configuration to the object that its `_target_` names, ours or the user's own."""
+"""Make of a group of the configuration the object that its `_target_` names, ours or the user's own."""
 
 import inspect
 import pkgutil
@@ -7,15 +7,21 @@ from typing import Any
 
 from margin_bench.errors import ConfigError
 
+NOT_ARGUMENTS = ("_target_", "name", "revision", "about")
+
+
+def arguments_of(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the `_target_` of a group is called with, by name."""
+    return {key: value for key, value in group.items() if key not in NOT_ARGUMENTS}
+
 
 def build(group: Mapping[str, Any], **more: Any) -> Any:
-    """Call `_target_` with the group's other entries and with `more`; its name and what is said about it are left out.
+    """Call the `_target_` of a group with its arguments and with `more`.
 
     Raises:
         ConfigError: there is no such target, it has no such parameter, or it refuses a value (ValueError).
     """
-    arguments = {key: value for key, value in group.items() if key not in ("_target_", "name", "about")} | more
-    return call(group["_target_"], arguments)
+    return call(group["_target_"], arguments_of(group) | more)
 
 
 def call(target: str, arguments: Mapping[str, Any]) -> Any:
@@ -76,7 +82,7 @@ def refuse_foreign_targets(config: Mapping[str, Any], source: str) -> None:
 
 
 def _is_ours(target: str) -> bool:
-    """Whether a target reads or transforms data and is our own, not merely something that one of our modules imports.
+    """Return whether a target is our own to read or transform data, not merely what one of our modules imports.
 
     No other function of ours is called because a file says so: some write files, or import what they are told to.
     """

@@ -11,6 +11,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from margin_bench.config.schema import (
+    OPEN_GROUPS,
+    REVISION,
     SCHEMAS,
     SEED,
     WAYS,
@@ -36,6 +38,7 @@ RULES = {
     "loss.*temperature": at_least(0),
     "dataset.num_*": at_least(1),
     "transforms.image_size": at_least(1),
+    **{f"{group}.revision": REVISION for group in OPEN_GROUPS},
 }
 
 # Keys that one rule reads together.

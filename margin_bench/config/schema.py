@@ -1,5 +1,6 @@
-"""The schema of the configuration, and where its YAML files are. Imports no torch."""
+"""Say which keys a configuration has, what each may be, and where the YAML files are. Imports no torch."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,22 +22,45 @@ ALL = "all"  # of the metric protocols, or of the metrics of the catalogue
 
 @dataclass(frozen=True)
 class Rule:
-    """What the value of a key must be, beyond its type."""
+    """What the value of a key must be, beyond its type.
+
+    Attributes:
+        expected: in words.
+        holds: whether a value is so.
+    """
 
     expected: str
     holds: Callable[[Any], bool]
 
 
+@dataclass(frozen=True)
+class Since:
+    """When a key came, for one that came after the first version whose ids last (0.2.0).
+
+    Attributes:
+        version: the first that has it.
+        value: what changes nothing: the default of that version. At this value the key is no part of an identity.
+    """
+
+    version: str
+    value: Any
+
+
 def at_least(minimum: int, below: float = math.inf) -> Rule:
+    """Ask for a number from `minimum` on."""
     limit = "" if below == math.inf else f" and below {below}"
-    return Rule(f"a number of at least {minimum}{limit}", lambda value: minimum <= value < below)
+    return Rule(
+        f"a number of at least {minimum}{limit}", lambda value: _is_number(value) and bool(minimum <= value < below)
+    )
 
 
 def above_zero() -> Rule:
-    return Rule("a number above 0", lambda value: 0 < value < math.inf)
+    """Ask for a finite number above 0."""
+    return Rule("a number above 0", lambda value: _is_number(value) and 0 < value < math.inf)
 
 
 def one_of(*names: str) -> Rule:
+    """Ask for one of some words."""
     return Rule(f"one of {', '.join(names)}", lambda value: value in names)
 
 
@@ -55,10 +79,17 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, Sequence) and all(isinstance(name, str) for name in value))
 
 
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
 METRIC_NAMES = Rule(f"{ALL}, or a list of names", _are_names)
 NOT_EMPTY = Rule("the name of a folder", bool)
 SEED = at_least(0, below=2**63)
 SIZE = at_least(1, below=2**31)
+REVISION = Rule("a whole number of at least 1", lambda value: type(value) is int and value >= 1)
+FIRST_REVISION = 1
+OPEN_GROUPS = ("dataset", "transforms", "loss")  # whose keys are those of a loader, a class, a loss
 
 
 @dataclass
@@ -71,7 +102,7 @@ class BackboneConfig:
     head: str = field(metadata={"rule": one_of("linear", "cosine")})
     scale: float = field(metadata={"rule": above_zero()})
     learn_scale: bool
-    _target_: str | None = None  # not in the records from before it
+    _target_: str | None = field(default=None, metadata={"since": Since("0.2.0", None)})
 
 
 @dataclass
@@ -152,29 +183,53 @@ class CompareConfig:
 SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}
 
 
+def introductions(schema: type, prefix: str = "") -> dict[str, Any]:
+    """Return the value at its introduction of each key of a schema that has a `Since`, by dotted key."""
+    found: dict[str, Any] = {}
+    for entry in dataclasses.fields(schema):
+        if isinstance(entry.type, type) and dataclasses.is_dataclass(entry.type):
+            found |= introductions(entry.type, f"{prefix}{entry.name}.")
+        elif "since" in entry.metadata:
+            found[f"{prefix}{entry.name}"] = entry.metadata["since"].value
+    return found
+
+
+def introductions_in_groups(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the value at its introduction of each such key of the open groups, by dotted key.
+
+    A group's file says it: `about: {since: {KEY: {version: 0.3.0, value: VALUE}}}`. Each has a `revision`, at first 1.
+    """
+    found: dict[str, Any] = {}
+    for group in OPEN_GROUPS:
+        about = config.get(group, {}).get("about") or {}
+        since = {key: said["value"] for key, said in (about.get("since") or {}).items()}
+        found |= {f"{group}.{key}": value for key, value in {"revision": FIRST_REVISION, **since}.items()}
+    return found
+
+
 def configs_dir() -> Path:
-    """The folder of the YAML files: inside an installed package, beside it in a checkout."""
+    """Return the folder of the YAML files: inside an installed package, beside it in a checkout."""
     inside = PACKAGE / "configs"
     return inside if inside.is_dir() else PACKAGE.parent / "configs"
 
 
 def default_runs_dir() -> Path:
-    """Where runs are unless a user says otherwise."""
+    """Return the folder of runs where a user names no other."""
     return Path(OmegaConf.load(configs_dir() / "train.yaml").runs_dir)
 
 
 def is_for_hydra(override: str) -> bool:
-    """Whether an override is for Hydra itself, as `hydra/launcher=...`."""
+    """Return whether an override is for Hydra itself, as `hydra/launcher=...`."""
     return override.lstrip("+~").startswith(("hydra/", "hydra."))
 
 
 def register_resolvers() -> None:
-    """Teaches OmegaConf `${package_file:PATH}`, a file that ships with the package."""
+    """Teach OmegaConf `${package_file:PATH}`, a file that ships with the package."""
     OmegaConf.register_new_resolver("package_file", lambda path: str(PACKAGE / path), replace=True)
 
 
 def typed(command: str, config: DictConfig) -> Any:
-    """The configuration as an object of its schema, every interpolation resolved."""
+    """Return the configuration as an object of its schema, every interpolation resolved."""
     schema = OmegaConf.structured(SCHEMAS[command])
     content: Any = OmegaConf.to_container(OmegaConf.merge(schema, config), resolve=True)
     if command == "train":
@@ -183,7 +238,7 @@ def typed(command: str, config: DictConfig) -> Any:
 
 
 def with_floats(loss: dict[str, Any]) -> dict[str, Any]:
-    """A loss of ours with a float wherever its file has one, so that a run with `4` is the run with `4.0`."""
+    """Return a loss of ours with a float wherever its file has one, so that a run with `4` is the run with `4.0`."""
     floats = _floats_of(str(loss.get("name")))
     return {key: float(value) if type(value) is int and key in floats else value for key, value in loss.items()}
 
@@ -193,14 +248,14 @@ A_FLOAT = "${backbone.scale}"  # how a loss refers to a float of the schema
 
 @cache
 def _floats_of(name: str) -> frozenset[str]:
-    """The keys with floats in the file of one of our losses."""
+    """Return the keys with floats in the file of one of our losses."""
     path = configs_dir() / "loss" / f"{name}.yaml"
     content = read_yaml(path) if re.fullmatch(r"\w+", name) and path.is_file() else {}
     return frozenset(key for key, value in content.items() if isinstance(value, float) or value == A_FLOAT)
 
 
 def leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The dotted key and the value of every entry that is not itself a mapping; `???` where a value is missing."""
+    """Yield the dotted key and the value of every entry that is no mapping; `???` where a value is missing."""
     for key in config:
         path = f"{prefix}{key!s}"
         value = "???" if OmegaConf.is_missing(config, key) else config[key]

@@ -1,14 +1,17 @@
-"""Records that look as if they belonged to a table, and why they do not. Imports no torch."""
+"""Find the records that look as if they belonged to a table, and say why they do not. Imports no torch."""
 
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from margin_bench.config.schema import FIRST_REVISION, OPEN_GROUPS
+from margin_bench.records.record import Record
 from margin_bench.records.traits import Traits, traits_of
 from margin_bench.tables.identities import Identity
 from margin_bench.tables.usable_records import Records
 
 SHOWN = 3  # runs named for each cause
+REVISIONS = {f"{group}.revision" for group in OPEN_GROUPS}
 
 
 def near(
@@ -19,7 +22,7 @@ def near(
     seeds: Sequence[int],
     precision: str | None,
 ) -> list[str]:
-    """A line for each cause that leaves out records of a table.
+    """Return a line for each cause that leaves out records of a table.
 
     Args:
         identities: of the cells.
@@ -35,7 +38,7 @@ def near(
         cell = cells.get(_key(record["config"], varied))
         if cell is not None:
             expected = _of_run(*cell, record["seed"], precision or record["config"]["precision"])
-            causes.setdefault(_difference(records.traits(run_id), expected), []).append(run_id)
+            causes.setdefault(_difference(record, records.traits(run_id), expected), []).append(run_id)
 
     @cache
     def run_ids(seed: int, its_precision: str) -> set[str]:
@@ -48,7 +51,7 @@ def near(
 
 
 def _of_run(identity: Identity, traits: Traits, seed: int, precision: str) -> Traits:
-    """The traits of a cell's identity as those of one of its runs."""
+    """Return the traits of a cell's identity as those of one of its runs."""
     its_precision = traits["precision"] if identity.has_own_precision else repr(precision)
     return traits | {key: repr(seed) for key in ("seed", *identity.seeded)} | {"precision": its_precision}
 
@@ -58,17 +61,29 @@ def _key(content: dict[str, Any], varied: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _value(content: Any, key: str) -> Any:
-    """The value of a dotted key, as something that can be looked up; None if it is not there."""
+    """Return the value of a dotted key, as something that can be looked up; None if it is not there."""
     for name in key.split("."):
         content = content.get(name) if isinstance(content, dict) else None
     return str(content) if isinstance(content, list | dict) else content
 
 
-def _difference(traits: dict[str, str], expected: dict[str, str]) -> str:
+def _difference(record: Record, traits: Traits, expected: Traits) -> str:
+    """Say what keeps a record out of a cell, by the traits of both."""
     keys = sorted(key for key in traits.keys() | expected.keys() if traits.get(key) != expected.get(key))
-    return (
-        f"differs in {', '.join(keys)}" if keys else "differs in the content of a file, or comes from another version"
-    )
+    revised = [key for key in keys if key in REVISIONS]
+    others = [key for key in keys if key not in REVISIONS]
+    causes = [f"differs in {', '.join(others)}"] if others else []
+    causes += [_revised(record, key, traits, expected) for key in revised]
+    return "; ".join(causes) or "differs in the content of a file, or comes from another version"
+
+
+def _revised(record: Record, key: str, traits: Traits, expected: Traits) -> str:
+    """Say which revision of a loss, a data set or a transform made a record; the first is no trait."""
+    group = key.partition(".")[0]
+    section = record["config"][group]
+    name = section.get("name") or section["_target_"].rpartition(".")[2]
+    before, now = (each.get(key, str(FIRST_REVISION)) for each in (traits, expected))
+    return f"was made by revision {before} of {group} {name}, which is now {now}"
 
 
 def _names(run_ids: list[str]) -> str:

@@ -1,8 +1,8 @@
-"""Objects from configuration: ours, the user's, and none from a file that was only read."""
+"""Objects made of the configuration: ours, the user's, and none that a file names which was only read."""
 
 import pytest
 
-from margin_bench.config.build import build, refuse_foreign_targets
+from margin_bench.config.build import arguments_of, build, refuse_foreign_targets
 from margin_bench.errors import ConfigError
 from margin_bench.losses import TwoWayLoss
 
@@ -11,6 +11,11 @@ def test_a_target_is_called_with_the_groups_entries_but_its_name():
     loss = build({"name": "twoway", "_target_": "margin_bench.losses.TwoWayLoss", "way": "class"}, logit_bias=1.0)
     assert isinstance(loss, TwoWayLoss)
     assert (loss.way, loss.logit_bias) == ("class", 1.0)
+
+
+def test_what_a_group_says_about_itself_is_no_argument():
+    group = {"name": "a", "_target_": "builtins.dict", "revision": 2, "about": {"use": "b"}, "gamma": 1}
+    assert arguments_of(group) == {"gamma": 1}
 
 
 def test_a_users_own_package_is_found(tmp_path, monkeypatch):

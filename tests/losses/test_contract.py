@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import nn
 
-from margin_bench.config.build import build, takes
+from margin_bench.config.build import arguments_of, build, takes
 from margin_bench.config.schema import configs_dir, register_resolvers
 from margin_bench.runtime.world import World
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
@@ -38,7 +38,7 @@ def is_relative(name):
 
 
 def parameters(name, class_frequencies=CLASS_FREQUENCIES):
-    values = {key: value for key, value in group(name).items() if key not in ("name", "about", "_target_", "way")}
+    values = {key: value for key, value in arguments_of(group(name)).items() if key != "way"}
     if takes(group(name), "class_frequencies"):
         values["class_frequencies"] = class_frequencies
     return values

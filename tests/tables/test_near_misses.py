@@ -1,0 +1,34 @@
+"""Records that are nearly in a table, and what is said about them."""
+
+from margin_bench.config.sources import Sources
+from margin_bench.tables.measure import Request, measure
+from margin_bench.tables.spec import read_table
+from margin_bench.tables.usable_records import load_records
+from tests.helpers.synthetic_runs import identities, write_run
+
+DIGITS = "dataset=digits loss=twoway"
+
+
+def left_out(runs_dir, *words):
+    """The lines below table 3 on `digits`, whose cell `both` is that of `DIGITS`."""
+    table, request = read_table("table3", Sources()), Request(words=("dataset=digits", *words))
+    return measure(table, request, load_records(runs_dir), identities()).left_out
+
+
+def test_a_record_of_another_revision_says_which(tmp_path):
+    run = write_run(tmp_path, DIGITS)
+    assert left_out(tmp_path) == []
+    assert left_out(tmp_path, "loss.revision=2") == [
+        f"{run.name} was made by revision 1 of loss twoway, which is now 2"
+    ]
+    assert left_out(tmp_path, "dataset.revision=3", "transforms.revision=2") == [
+        f"{run.name} was made by revision 1 of dataset digits, which is now 3; "
+        "was made by revision 1 of transforms Scenes, which is now 2"
+    ]
+
+
+def test_what_differs_besides_the_revision_is_said_as_well(tmp_path):
+    run = write_run(tmp_path, f"{DIGITS} epochs=3 loss.revision=2")
+    assert left_out(tmp_path) == [
+        f"{run.name} differs in epochs; was made by revision 2 of loss twoway, which is now 1"
+    ]
