@@ -1,4 +1,4 @@
-"""A finished run scored again: `margin-bench evaluate`. Imports torch only where the model has to run."""
+"""Score a finished run again: `margin-bench evaluate`. Imports torch only where the model has to run."""
 
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from margin_bench.runtime.console import say
 
 
 def evaluate(config: EvaluateConfig) -> None:
-    """Scores a finished run again and prints the metrics, from its saved scores where these are what is asked for.
+    """Score a finished run again and print the metrics; take its saved scores where they are the scores asked for.
 
     Raises:
         CheckpointError: there is no such run, it is not finished, or its scores or weights are not those of its record.
-        ConfigError: its data set is not ours and the user has not said that it is to be trusted; or there is no such
+        ConfigError: its record names code that is not ours, and the user has not said trust=true; or there is no such
             metric.
+        DataError, StoppedError: as in `runs.repredict.repredict`.
     """
     metrics = named_metrics(config.metric.names)
     run_dir = find_run(config.run, Path(config.runs_dir))
@@ -34,5 +35,6 @@ def evaluate(config: EvaluateConfig) -> None:
 
 
 def _are_saved(config: EvaluateConfig, record: dict[str, Any]) -> bool:
+    """Return whether the scores that the run has saved are those that the configuration asks for."""
     is_as_trained = config.split == "test" and config.weights == "last" and config.root is None
     return is_as_trained and not config.recompute and not record["config"]["data"]["holdout"]

@@ -1,4 +1,4 @@
-"""The parts that a checked configuration names: splits, model, loss, loaders, trainer."""
+"""Make the parts that a checked configuration names: splits, model, loss, loaders, trainer."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -26,10 +26,16 @@ from margin_bench.training.trainer import Trainer
 
 
 def load_split(dataset: dict[str, Any], name: str) -> Split:
-    """The `train` or `test` split of a data set, checked.
+    """Return the `train` or `test` split of a data set, checked.
+
+    Args:
+        dataset: the group of the configuration.
+        name: `train` or `test`.
 
     Raises:
-        DataError: its images, targets and class names do not fit together, or it holds no positive.
+        ConfigError: its loader cannot be called.
+        DataError: an annotation is wrong; its images, targets and class names do not fit together; an image file is
+            missing; or it holds no positive.
     """
     split: Split = build(dataset, split=name)
     if split.faults:
@@ -63,10 +69,16 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
 
 
 def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
-    """What to train on and what to score: the train and the test split, or with a holdout two parts of the train split.
+    """Return the split to train on and the one to score.
+
+    Args:
+        dataset: the group of the configuration.
+        holdout: 0 for the train and the test split; else the share of the train split that is scored, and the rest of
+            it is trained on.
 
     Raises:
-        DataError: as `load_split`, or their classes differ, or a part is without a positive.
+        ConfigError: as `load_split`.
+        DataError: as `load_split`, or the classes of the two differ, or one is without a positive.
     """
     train = load_split(dataset, "train")
     if holdout:
@@ -74,7 +86,7 @@ def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
         if not all(positives(part.targets).any() for part in parts):
             raise DataError(
                 f"data.holdout={holdout} of the train split of dataset={dataset['name']} ({len(train)} samples) leaves "
-                "a part without a positive\nto train on, or to score. Hold out another share."
+                "a part without a positive,\nto train on or to score. Hold out another share."
             )
         return parts
     test = load_split(dataset, "test")
@@ -87,7 +99,14 @@ def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
 
 
 def class_difference(names: Sequence[str], others: Sequence[str]) -> str:
-    """The first classes that differ, in words; empty if none do."""
+    """Return the first classes that differ, in words; an empty text if none do.
+
+    Example:
+        >>> class_difference(["cat", "dog"], ["cat", "cow"])
+        'dog and cow'
+        >>> class_difference(["cat"], ["cat", "cow"])
+        'their numbers'
+    """
     if list(names) == list(others):
         return ""
     return next((f"{a} and {b}" for a, b in zip(names, others, strict=False) if a != b), "their numbers")
@@ -157,10 +176,15 @@ def _check_own_head(model: nn.Module, num_classes: int) -> None:
 
 
 def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss; one that asks for the class frequencies gets those of the training targets.
+    """Return the loss; one with a parameter `class_frequencies` is given those of the training targets.
+
+    Args:
+        loss: the group of the configuration.
+        split: what is trained on.
+        device: where the loss computes.
 
     Raises:
-        ConfigError: it is given others, or cannot be built.
+        ConfigError: the configuration gives class frequencies itself, or the loss cannot be built.
     """
     more = {}
     if takes(loss, "class_frequencies"):
@@ -172,7 +196,7 @@ def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callabl
 
 
 def evaluation_batches(config: TrainConfig, split: Split, world: World) -> BatchLoader:
-    """This process's share of a split, in batches of a microbatch."""
+    """Return this process's share of a split to score, in batches of `microbatch_size`."""
     return test_loader(
         split,
         build(config.transforms),
@@ -185,7 +209,12 @@ def evaluation_batches(config: TrainConfig, split: Split, world: World) -> Batch
 
 
 def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
-    """All that trains, at its start."""
+    """Return all that trains a run, as it is at the first step.
+
+    Raises:
+        ConfigError: the model or the loss cannot be built, or the model does not make logits of these images.
+        DataError: its weights cannot be loaded, or the first image cannot be read.
+    """
     torch.manual_seed(config.seed)
     num_classes = len(split.class_names)
     model = model_of(config.backbone, num_classes, pretrained=True).to(world.device)
@@ -229,7 +258,7 @@ def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
 
 
 def _num_workers(workers: int | None, split: Split, world: World) -> int:
-    """Loader processes: as configured, or one per core for image files and none for images in memory."""
+    """Return how many loader processes to start; unless configured, one per core for image files, else none."""
     if workers is not None:
         return workers
     return 0 if isinstance(split.images, np.ndarray) else max(1, usable_cores() // world.size)

@@ -1,4 +1,4 @@
-"""What the model of a finished run says of a split, asked again."""
+"""Predict a split once more with the model of a finished run."""
 
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,18 @@ from margin_bench.training.predict import check_finite, predict
 
 
 def repredict(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> None:
-    """Runs a finished run's model on a split, on any number of processes, and prints the metrics.
+    """Run a finished run's model on a split, on any number of processes, and print the metrics.
+
+    Args:
+        config: which split and weights, and how to score.
+        record: of the run.
+        run_dir: the run's directory.
 
     Raises:
-        CheckpointError: its weights are missing or not those of its record.
-        ConfigError: its data set is not ours and the user has not said that it is to be trusted.
-        DataError: the data has other classes, or as in `load_split`.
+        CheckpointError: its weights are missing, not those of its record, or do not fit its model.
+        ConfigError: the record names code that is not ours, and the user has not said trust=true.
+        DataError: the data has other classes than the run, or as in `load_split`.
+        StoppedError: a signal stopped it.
     """
     if not config.trust:
         built = {name: record["config"][name] for name in ("dataset", "transforms", "backbone")}  # but not the loss
@@ -71,7 +77,7 @@ def _predict(
 
 
 def _config_of(record: dict[str, Any]) -> TrainConfig:
-    """The configuration that a record holds."""
+    """Return the configuration that a record holds."""
     config: TrainConfig = typed("train", OmegaConf.create(record["config"]))
     return config
 

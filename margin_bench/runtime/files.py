@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and their checksums."""
+"""Write files that are whole or not there at all; take the checksum of a file."""
 
 import contextlib
 import hashlib
@@ -9,13 +9,13 @@ from margin_bench.errors import CheckpointError
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path`: whatever happens, a reader finds the old content or the new one, never a part.
+    """Write `data` to `path`. Whatever happens, a reader finds the old content or the new one, never a part.
 
-    Folders that `path` needs are made. A write that fails leaves no temporary file behind; one that is killed may leave
+    Folders that `path` needs are made. A write that fails leaves no temporary file; one that is killed may leave
     `.<name>.<process>.tmp` beside `path`.
 
     Raises:
-        CheckpointError: the disk is full, the folder cannot be written to, or the like.
+        CheckpointError: the file cannot be written, because the disk is full, say.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -36,7 +36,15 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def sha256(source: Path | bytes) -> str:
-    """The SHA-256 of a file's content or of bytes, as 64 hexadecimal digits. A file that cannot be read: OSError."""
+    """Return the SHA-256 of bytes, or of a file's content, as 64 hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    Example:
+        >>> sha256(b"abc")[:8]
+        'ba7816bf'
+    """
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     with source.open("rb") as file:

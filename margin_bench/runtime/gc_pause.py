@@ -1,4 +1,4 @@
-"""When garbage collection stands still."""
+"""Stop the garbage collector for a while."""
 
 import contextlib
 import gc
@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def without_collection() -> Iterator[None]:
-    """For many objects that come to stay: to look among them for garbage takes as long as to make them."""
+    """Run this block without garbage collection.
+
+    Where very many objects are made and kept, searching them for garbage takes as long as making them.
+
+    Example:
+        >>> with without_collection():
+        ...     gc.isenabled()
+        False
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:

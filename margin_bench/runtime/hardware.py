@@ -1,4 +1,4 @@
-"""What this machine offers, as far as it can be told without torch."""
+"""Ask the machine for its cores and its processor. Imports no torch."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def usable_cores() -> int:
-    """Processor cores that this process may use, where the system tells; else all of them."""
+    """Return how many processor cores this process may use; all of them where the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cpu_entry(name: str) -> str:
-    """What Linux says of the first processor under a name like `model name` or `flags`; empty elsewhere."""
+    """Return what Linux says of the first processor under a name, as `model name` or `flags`; elsewhere nothing."""
     lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")

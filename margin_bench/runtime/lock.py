@@ -1,4 +1,4 @@
-"""One run, one owner: a second start of a run that is going on ends at once."""
+"""Give a run one owner: a second start of a run that is going on ends at once."""
 
 import contextlib
 import time
@@ -12,12 +12,16 @@ from margin_bench.runtime.signals import stop_request
 from margin_bench.runtime.world import World
 
 POLL_SECONDS = 0.2
-MOMENT_SECONDS = 0.5  # for which a start tries again, since whoever waits for the run holds its lock now and then
+MOMENT_SECONDS = 0.5  # a start tries for this long, since a process that waits for the run takes its lock now and then
 
 
 @contextlib.contextmanager
 def run_lock(run_dir: Path, world: World) -> Iterator[None]:
-    """Owns the run's directory for the time of the block, or until the process ends, in whatever way.
+    """Own the run's directory in this block, or until the process ends, in whatever way.
+
+    Args:
+        run_dir: made if it is not there.
+        world: the processes of the run; the first one takes the lock.
 
     Raises:
         AlreadyRunningError: another process owns it. Raised in every process of this run.
@@ -35,7 +39,7 @@ def run_lock(run_dir: Path, world: World) -> Iterator[None]:
 
 
 def wait_until_free(run_dir: Path) -> None:
-    """Waits for the process that owns the run's directory.
+    """Wait until no process owns the run's directory.
 
     Raises:
         StoppedError: a signal came before it was free.
@@ -48,7 +52,7 @@ def wait_until_free(run_dir: Path) -> None:
 
 
 def _is_free(run_dir: Path) -> bool:
-    """Whether no process owns the run's directory; there is no way to know but to own it oneself for a moment."""
+    """Return whether no process owns the run's directory. The only way to know is to own it for a moment."""
     try:
         with FileLock(run_dir / ".lock", blocking=False):
             return True
@@ -62,7 +66,7 @@ def _acquire(lock: FileLock, run_dir: Path) -> MarginBenchError | None:
         lock.acquire()
     except Timeout:
         return AlreadyRunningError(
-            f"this run is going on already, in {run_dir}\nWait for it, or change the configuration."
+            f"this run is going on already, in {run_dir}\nWait until it ends, or change the configuration."
         )
     except OSError as error:
         return CheckpointError(

@@ -1,4 +1,4 @@
-"""The precision of the forward: which one the processor is made for, and how it is applied."""
+"""Choose the precision of the forward by the processor, and apply it."""
 
 import contextlib
 
@@ -11,10 +11,14 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve_precision(name: str) -> str:
-    """`fp32`, `bf16` or `fp16`; for `auto` bf16 where this machine computes in it natively, else fp32.
+    """Return `fp32`, `bf16` or `fp16`; for `auto` bf16 where this machine computes in it natively, else fp32.
 
     Raises:
         ConfigError: fp16 without a GPU; a CPU has no fast path for it.
+
+    Example:
+        >>> resolve_precision("fp32")
+        'fp32'
     """
     if name == "fp16" and not torch.cuda.is_available():
         raise ConfigError("precision=fp16 needs a GPU; take precision=bf16 or precision=fp32 here")
@@ -30,7 +34,7 @@ def _has_bf16() -> bool:
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """The context of a forward; float32 parameters, cast operation by operation."""
+    """Return the context for a forward in `fp32`, `bf16` or `fp16`: parameters stay float32, operations cast them."""
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, DTYPES[precision])

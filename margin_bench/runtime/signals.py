@@ -1,4 +1,4 @@
-"""Stopping at the next step boundary when the system or the user asks for it."""
+"""Note the signals by which the system or the user asks for a stop, so that a run stops at a step boundary."""
 
 import contextlib
 import signal
@@ -9,13 +9,13 @@ from margin_bench.errors import StoppedError
 
 PREEMPTED, INTERRUPTED = 75, 130
 EXIT_CODES = {signal.SIGTERM: PREEMPTED, signal.SIGHUP: PREEMPTED, signal.SIGINT: INTERRUPTED}
-# By these a job manager says that the time is over; whatever listens to them, as submitit does, requeues the job.
+# By these a job manager says that the time is over. Whatever listens to them, as submitit does, requeues the job.
 REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Lets no signal that asks for a stop through for the time of the block; processes started in it keep that."""
+    """Block every signal that asks for a stop, in this block and in processes that are started in it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*EXIT_CODES, *REQUEUE})
     try:
         yield
@@ -24,12 +24,12 @@ def held_back() -> Iterator[None]:
 
 
 def let_through() -> None:
-    """Lets the signals that end a run through again; those that ask for a requeue are for its first process alone."""
+    """Unblock the signals that end a run. Those that ask for a requeue are for its first process alone."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
 
 
 class StopRequest:
-    """The exit code that the signals received ask for; 0 as long as none has come."""
+    """Hold the exit code that the received signals ask for; 0 as long as none has come."""
 
     exit_code = 0
 
@@ -37,18 +37,19 @@ class StopRequest:
         self.received: set[int] = set()
 
     def receive(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal; this is a handler for `signal.signal`."""
         self.received.add(number)
         self.exit_code = EXIT_CODES.get(signal.Signals(number), PREEMPTED)
 
 
 @contextlib.contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Notes SIGTERM, SIGHUP and SIGINT for the time of the block, instead of ending the process.
+    """Note SIGTERM, SIGHUP and SIGINT in this block, instead of ending the process.
 
-    So it does with SIGUSR1 and SIGUSR2 if there is a handler of theirs, which is called after the block.
+    SIGUSR1 and SIGUSR2 are noted too where they have a handler, which is called after the block.
     """
     request = StopRequest()
-    # Under nohup, SIGHUP is ignored, and stays so.
+    # nohup has SIGHUP ignored, which stays so.
     numbers = [number for number in EXIT_CODES if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
     requeue = [number for number in REQUEUE if callable(signal.getsignal(number))]
     before = {number: signal.signal(number, request.receive) for number in [*numbers, *requeue]}
@@ -62,5 +63,11 @@ def stop_request() -> Iterator[StopRequest]:
 
 
 def stopped_error(exit_code: int, where: str) -> StoppedError:
+    """Return the error of a run that a signal has stopped.
+
+    Args:
+        exit_code: PREEMPTED or INTERRUPTED.
+        where: the epoch and step at which the state is saved.
+    """
     reason = "interrupted" if exit_code == INTERRUPTED else "preempted"
-    return StoppedError(f"{reason}; the state is saved at {where}, the same command goes on from there", exit_code)
+    return StoppedError(f"{reason}; the state is saved at {where}, and the same command goes on from there", exit_code)

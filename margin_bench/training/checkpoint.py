@@ -1,7 +1,7 @@
-"""The training state of a run, saved so that no kill, full disk or flipped bit goes unnoticed; and weights files.
+"""Save and load the state of a run, so that no kill, full disk or flipped bit goes unnoticed; read and write weights.
 
-A folder of checkpoints holds one file per saved state and `manifest.json`, which names the last two states and the best
-one, each with its checksum. A state counts once the manifest names it.
+A folder of checkpoints holds one file for each saved state, and `manifest.json`. The manifest names the last two states
+and the best one, each with its checksum. A state counts once the manifest names it.
 """
 
 import io
@@ -27,7 +27,7 @@ NUM_KEPT = 2
 
 @dataclass(frozen=True)
 class _Entry:
-    """A saved state, as the manifest names it."""
+    """Name a saved state, as the manifest does."""
 
     file: str
     sha256: str
@@ -37,26 +37,26 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _Manifest:
-    """The last states, newest first, and the best one."""
+    """Name the last states, newest first, and the best one."""
 
     latest: tuple[_Entry, ...] = ()
     best: _Entry | None = None
 
     def files(self) -> set[str]:
+        """Return the names of all files that it names."""
         return {entry.file for entry in (*self.latest, self.best) if entry}
 
 
 def save(folder: Path, state: dict[str, Any], *, epoch: int, step: int, best: bool) -> None:
-    """Save a state; the one before it and the best one stay, older ones go.
+    """Save a state; keep the one before it and the best one, remove older ones.
 
-    A process killed at any moment leaves a folder that loads: states are added under new names, then the manifest
+    A process killed at any moment leaves a folder that loads: the state is added under a new name, then the manifest
     is replaced, then files that it does not name are removed.
 
     Args:
         folder: where the run's checkpoints are; made if it is not there.
         state: tensors, numbers, strings, and lists and dicts of these.
-        epoch: where the state stands; it names the file.
-        step: likewise.
+        epoch, step: where the state stands; they name the file.
         best: whether this is the best state so far.
 
     Raises:
@@ -67,10 +67,10 @@ def save(folder: Path, state: dict[str, Any], *, epoch: int, step: int, best: bo
     torch.save(state, buffer)
     data = buffer.getvalue()
     checksum = sha256(data)
-    # The checksum in the name keeps a state saved twice at one step from replacing a file that the manifest names.
+    # With the checksum in its name, a state saved twice at one step replaces no file that the manifest names.
     entry = _Entry(f"epoch{epoch:04d}-step{step:07d}-{checksum[:8]}.pt", checksum, epoch, step)
     write_atomic(folder / entry.file, data)
-    # States at this step or after it were gone back from, since they were broken.
+    # A state at this step or a later one was broken, so the run went back to an earlier one.
     before = [other for other in manifest.latest if (other.epoch, other.step) < (epoch, step)]
     manifest = _Manifest((entry, *before[: NUM_KEPT - 1]), entry if best else manifest.best)
     write_atomic(folder / MANIFEST, json.dumps(asdict(manifest), indent=2).encode())
@@ -78,9 +78,9 @@ def save(folder: Path, state: dict[str, Any], *, epoch: int, step: int, best: bo
 
 
 def load_latest(folder: Path) -> dict[str, Any] | None:
-    """The newest state, its tensors on the CPU. None: there is no checkpoint yet.
+    """Return the newest state, its tensors on the CPU, or None where there is no checkpoint yet.
 
-    A newest file that is broken is left out with a warning and the state before it is given.
+    If the newest file is broken, warn and return the state before it.
 
     Raises:
         CheckpointError: there are checkpoints, but all are broken.
@@ -101,7 +101,7 @@ def load_latest(folder: Path) -> dict[str, Any] | None:
 
 
 def load_best(folder: Path) -> dict[str, Any] | None:
-    """The best state, its tensors on the CPU. None: no state was saved as the best.
+    """Return the best state, its tensors on the CPU, or None where no state was saved as the best.
 
     Raises:
         CheckpointError: its file is broken.
@@ -116,12 +116,20 @@ def load_best(folder: Path) -> dict[str, Any] | None:
 
 
 def save_weights(path: Path, model_state: Mapping[str, Tensor]) -> str:
-    """Write a model's tensors as safetensors and give the SHA-256 of the file, which depends on the tensors alone.
+    """Write a model's tensors as safetensors; return the SHA-256 of the file, which depends on the tensors alone.
 
     Tensors that share memory are written once under each name.
 
     Raises:
-        CheckpointError: it cannot be written.
+        CheckpointError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "weights.safetensors"
+        ...     digest = save_weights(path, {"weight": torch.tensor([1.0, 2.0])})
+        ...     load_weights(path)["weight"].tolist()
+        [1.0, 2.0]
     """
     tensors = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in model_state.items()
@@ -132,7 +140,7 @@ def save_weights(path: Path, model_state: Mapping[str, Tensor]) -> str:
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from a `.safetensors` file, or from a file that `torch.save` wrote.
+    """Return the tensors, by name, of a `.safetensors` file or of a file that `torch.save` wrote.
 
     In the latter the tensors may stand under "state_dict" or "model". Code in it is refused, not run.
 
@@ -159,7 +167,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 
 
 class _BrokenError(Exception):
-    """A checkpoint file that cannot be used; the message names it and the cause."""
+    """Say which checkpoint file cannot be used, and why."""
 
 
 def _load(folder: Path, entry: _Entry) -> dict[str, Any]:
@@ -210,7 +218,7 @@ def _entry(content: dict[str, Any]) -> _Entry:
 
 
 def _remove_unnamed(folder: Path, manifest: _Manifest) -> None:
-    """Remove states that are no longer wanted and what killed saves left behind."""
+    """Remove states that are no longer needed, and files that killed saves left behind."""
     named = manifest.files()
     for path in [*folder.glob("epoch*-step*.pt"), *folder.glob(".*.tmp")]:
         if path.name not in named:

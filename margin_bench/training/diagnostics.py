@@ -1,6 +1,6 @@
-"""What the buckets of an epoch tell about a training, besides its loss: margins, violations, norms of gradients.
+"""Measure on the buckets of an epoch, besides the loss: margins, violations, norms of gradients.
 
-Every figure is taken of whole buckets and summed over them, so that it does not depend on the number of processes.
+Each figure is computed of whole buckets and summed over them, so it does not depend on the number of processes.
 """
 
 import copy
@@ -17,10 +17,10 @@ QUANTILES = (0.05, 0.5, 0.95)
 _WAYS = {"sample": "samples", "class": "classes"}
 _MARGINS = tuple(f"margin_{round(100 * quantile):02}" for quantile in QUANTILES)
 # Of the groups of a way: how many violate the margin (eq. 8), how many count, how many there are; whether any counts,
-# and the quantiles of the margins of those that do; whether the loss has this way, and the norm of its gradient.
+# and the quantiles of the margins of those that count; whether the loss has this way, and the norm of its gradient.
 _OF_A_WAY = ("violating", "num", "total", "has", *_MARGINS, "has_gradient", "gradient_norm")
 
-# What `bucket_statistics` gives, in this order.
+# The entries of what `bucket_statistics` returns, in this order.
 STATISTICS = (
     "loss",
     "num_buckets",
@@ -32,13 +32,15 @@ STATISTICS = (
 def bucket_statistics(
     loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, value: Tensor, gradient: Tensor
 ) -> Tensor:
-    """The STATISTICS of one bucket: float32 (len(STATISTICS),), without waiting for the device.
+    """Return the STATISTICS of one bucket, float32 (len(STATISTICS),), without waiting for the device.
 
     Args:
-        loss: whose `way`, if it has one, says what parts the gradient has; of both ways, one is computed again.
+        loss: its `way`, if it has one, says which parts the gradient has. For `both`, the part of the samples is
+            computed once more.
         logits: float32 (M, C), requiring a gradient.
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        value, gradient: of the loss, the gradient (M, C) with respect to the logits.
+        value: of the loss.
+        gradient: of the loss with respect to the logits, float32 (M, C).
     """
     parts = _gradient_parts(loss, logits, targets, gradient)
     figures = [value.detach(), value.new_ones(()), gradient.norm()]
@@ -51,11 +53,16 @@ def bucket_statistics(
 
 
 def summary(sums: Sequence[float]) -> dict[str, float]:
-    """Means over buckets and shares of groups, from STATISTICS summed over buckets. What nothing tells is left out.
+    """Return means over buckets and shares of groups, by name. Figures that no bucket has are left out.
 
-    `violating_*` are shares of the groups that count, `counting_*` of all groups; `margin_05_*`, `margin_50_*` and
-    `margin_95_*` are means over buckets of the quantiles of a bucket, `gradient_norm*` of the Euclidean norm of the
-    gradient of a bucket's loss with respect to its logits.
+    - `loss`, `gradient_norm`: the mean over buckets of the loss, and of the Euclidean norm of its gradient with respect
+      to the logits. `gradient_norm_samples` and `gradient_norm_classes`: the same for the part of one way.
+    - `violating_*`: the share of the groups that count that have a negative margin; `counting_*`: the share of all
+      groups that count.
+    - `margin_05_*`, `margin_50_*`, `margin_95_*`: means over buckets of the quantiles of a bucket's margins (eq. 8).
+
+    Args:
+        sums: the STATISTICS, summed over buckets.
     """
     values = dict(zip(STATISTICS, sums, strict=True))
     entry = {
@@ -75,7 +82,7 @@ def summary(sums: Sequence[float]) -> dict[str, float]:
 def _gradient_parts(
     loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, gradient: Tensor
 ) -> dict[str, Tensor]:
-    """The part of each way in the gradient; none of a loss that has no ways, or a joint one."""
+    """Return the part of each way in the gradient; none for a loss that has no ways, or the joint one."""
     way = getattr(loss, "way", None)
     if way in _WAYS:
         return {way: gradient}
@@ -88,7 +95,7 @@ def _gradient_parts(
 
 
 def _quantiles(gaps: Tensor, counts: Tensor) -> list[Tensor]:
-    """The QUANTILES of the margins that count, linear between neighbours; 0 if none does."""
+    """Return the QUANTILES of the margins that count, linear between neighbours; 0 where none counts."""
     ordered = gaps.sort().values  # those that do not count are +inf
     last = (counts.sum() - 1).clamp(min=0)
     quantiles = []

@@ -17,7 +17,7 @@ from margin_bench.errors import CheckpointError, ConfigError, DataError, nearest
 from margin_bench.training.checkpoint import load_weights
 
 IMAGENET_CLASSES = 1000
-COUNTER = "num_batches_tracked"  # of batch normalisation; older files do not have it, and it weighs nothing
+COUNTER = "num_batches_tracked"  # of batch normalisation; older files do not have it, and nothing is lost without
 PREFIXES = ("module.", "_orig_mod.")  # of tensors that were saved from DataParallel, or from a compiled model
 
 
@@ -247,13 +247,12 @@ def _replace_torchvision_head(model: nn.Module, num_classes: int) -> None:
 
 def _named_head(model: nn.Module, head: Any) -> nn.Module:
     """Return what `get_classifier()` gave, if it is a layer of the model that can be trained."""
-    is_layer = isinstance(head, nn.Module) and any(module is head for module in model.modules())
-    if not is_layer or not list(head.parameters()):
+    if not isinstance(head, nn.Module) or head not in model.modules() or not list(head.parameters()):
         raise ConfigError(
-            f"{type(model).__name__}.get_classifier() gives {type(head).__name__}, no single layer with parameters.\n"
+            f"{type(model).__name__}.get_classifier() gives {type(head).__name__}, "
+            "no layer of the model with parameters.\n"
             "Choose another backbone, or let it return the layer that makes the logits."
         )
-    assert isinstance(head, nn.Module)
     return head
 
 

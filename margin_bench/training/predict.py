@@ -1,4 +1,4 @@
-"""Scoring a split: every image once, on any number of processes, in float32."""
+"""Score a split: each image once, on any number of processes, in float32."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,11 +19,12 @@ from margin_bench.training.models import model_inputs
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a split and what they are worth.
+    """Hold the scores of a split and the metrics of these.
 
     Attributes:
         scores: float32 (N, C), the logits.
-        metrics: `map_class`, `map_sample` in 0..1, and how many classes and samples had no positive and were left out.
+        metrics: `map_class` and `map_sample`, in 0..1; `classes_left_out` and `samples_left_out`, the numbers of those
+            that have no positive.
     """
 
     scores: NDArray[np.float32]
@@ -31,24 +32,31 @@ class Evaluation:
 
 
 def score(scores: NDArray[np.float32], split: Split) -> Evaluation:
-    """Both metrics (eq. 23, 24) of scores (N, C).
+    """Return scores (N, C) with both metrics (eq. 23, 24) on the targets of their split.
 
     Raises:
         DivergedError: a score is not finite.
+
+    Example:
+        >>> from pathlib import Path
+        >>> targets = np.array([[1, 0], [0, 1]], np.int8)
+        >>> split = Split([Path("a.jpg"), Path("b.jpg")], targets, ("cat", "dog"))
+        >>> score(np.array([[2.0, 1.0], [0.5, 3.0]], np.float32), split).metrics["map_class"]
+        1.0
     """
     check_finite(scores)
     return Evaluation(scores, metrics_by(scores, split.targets))
 
 
 def check_finite(scores: NDArray[np.float32]) -> None:
-    """Refuses scores that cannot be ranked.
+    """Refuse scores that cannot be ranked.
 
     Raises:
-        DivergedError: one is not finite.
+        DivergedError: a score is not finite.
     """
     if not np.isfinite(scores).all():
         raise DivergedError(
-            "the scores are not finite: the model has diverged. Lower optim.head_lr and optim.backbone_lr."
+            "the scores are not finite: the model has diverged.\nLower optim.head_lr and optim.backbone_lr."
         )
 
 
@@ -60,11 +68,15 @@ def predict(
     world: World,
     stop: StopRequest,
 ) -> NDArray[np.float32] | None:
-    """The scores of a split, the same on every process; None if a stop was asked for on the way.
+    """Return the scores of a split, float32 (N, C), the same on every process; None if a signal asks for a stop.
 
     Args:
+        model: from images to logits; it is left in the mode for evaluation.
+        batches: this process's share of the split, as `data.loading.test_loader` gives it.
         shape: (N, C), of the scores.
-        batches: this process's share of the split, as `data.loading.test_loader` gives it in batches of `batch_size`.
+        batch_size: the rows of a batch.
+        world: the processes that share the split.
+        stop: what asks for a stop. It is looked at before each batch.
     """
     num_samples, num_classes = shape
     shares = [len(rank_share(num_samples, rank, world.size)) for rank in range(world.size)]

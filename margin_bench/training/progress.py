@@ -1,4 +1,4 @@
-"""Shows how far a training has come: a bar on a terminal, elsewhere a line at the end of each epoch."""
+"""Show how far a training has come: a bar on a terminal, elsewhere a line at the end of each epoch."""
 
 import time
 from collections.abc import Callable
@@ -12,14 +12,21 @@ REDRAW_SECONDS = 0.2
 
 
 class Progress:
-    """The state of the training on one line: a bar on a terminal, elsewhere a line at the end of each epoch.
+    """Show the state of the training on one line: a bar on a terminal, elsewhere a line at the end of each epoch.
 
     Args:
         num_epochs: of the whole run.
         num_steps: of an epoch.
-        stream: where to show it, usually `sys.stderr`. None: nowhere.
+        stream: where to show it, usually `sys.stderr`; None shows nothing.
+        steps_done: the steps of the whole run that earlier starts have done.
         log: is given a line at the end of each epoch, and every other line that is shown.
-        steps_done: steps of the whole run that were done before, by a run that is resumed.
+
+    Example:
+        >>> import sys
+        >>> progress = Progress(num_epochs=2, num_steps=1, stream=sys.stdout)
+        >>> progress.step(loss=0.5, learning_rate=0.1, num_images=64)  # doctest: +ELLIPSIS
+        epoch 1/2  loss 0.5000  learning rate 0.1  ... images/s  ... left
+        >>> progress.close()
     """
 
     def __init__(
@@ -54,7 +61,13 @@ class Progress:
         self._num_images = 0
 
     def step(self, *, loss: SupportsFloat, learning_rate: float, num_images: int) -> None:
-        """Tell of an optimiser step. `loss` is read only when it is shown: a tensor on a GPU is rarely waited for."""
+        """Count an optimiser step, and show it when that is due.
+
+        Args:
+            loss: is read only when it is shown, so that a tensor on a GPU is rarely waited for.
+            learning_rate: of the step.
+            num_images: in the batch of the step.
+        """
         self._steps_done += 1
         self._num_images += num_images
         if self._stream is None:
@@ -81,6 +94,7 @@ class Progress:
             say(text, self._stream)
 
     def close(self) -> None:
+        """End the bar, so that later lines stand below it."""
         if self._bar is not None:
             self._guarded(self._bar.close)
 

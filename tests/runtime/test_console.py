@@ -11,7 +11,7 @@ from margin_bench.errors import (
     StoppedError,
     nearest,
 )
-from margin_bench.runtime.console import exit_code_of
+from margin_bench.runtime.console import exit_code_of, say
 
 
 def fail(error):
@@ -50,3 +50,8 @@ def test_a_process_among_several_says_which_it_is(capsys, monkeypatch):
 def test_nearest_names():
     assert nearest("epcohs", ["epochs", "seed"]) == "; did you mean epochs?"
     assert nearest("xyz", ["epochs", "seed"]) == ""
+
+
+def test_a_line_is_said_on_stdout(capsys):
+    say("hello")
+    assert capsys.readouterr().out == "hello\n"

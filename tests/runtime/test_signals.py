@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from margin_bench.runtime.signals import stop_request, stopped_error
+from margin_bench.runtime.signals import held_back, let_through, stop_request, stopped_error
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
@@ -40,3 +40,19 @@ def test_a_signal_that_asks_for_a_requeue_is_left_alone_where_nothing_would_requ
 def test_the_error_says_where_the_state_is_saved():
     assert str(stopped_error(75, "epoch 2, step 3")).startswith("preempted; the state is saved at epoch 2, step 3")
     assert stopped_error(130, "epoch 2, step 3").exit_code == 130
+
+
+def test_a_signal_that_is_held_back_comes_after_the_block():
+    with stop_request() as stop:
+        with held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.exit_code == 0
+        assert stop.exit_code == 75
+
+
+def test_what_ends_a_run_is_let_through_and_what_requeues_it_is_not():
+    with stop_request() as stop, held_back():
+        os.kill(os.getpid(), signal.SIGINT)
+        let_through()
+        assert stop.exit_code == 130
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == {signal.SIGUSR1, signal.SIGUSR2}

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from margin_bench.errors import ConfigError, DataError
-from margin_bench.training.models import CosineHead, build_model, head_of
+from margin_bench.errors import CheckpointError, ConfigError, DataError
+from margin_bench.training.models import CosineHead, build_model, check_fits, head_of, load_trained
 
 PAPER_MODELS = {"resnet50": 2048, "resnext50_32x4d": 2048, "densenet169": 1664, "regnet_y_32gf": 3712}
 
@@ -170,3 +170,73 @@ def test_files_of_older_versions_fit(tmp_path):
     loaded = model.state_dict()
     for name, tensor in source.state_dict().items():
         assert name.startswith("classifier.") or torch.equal(loaded[name], tensor), name
+
+
+class Plain(nn.Module):
+    """A model without `get_classifier`, whose last linear layer is its head."""
+
+    def __init__(self, num_classes=3):
+        super().__init__()
+        self.body = nn.Linear(12, 4)
+        self.head = nn.Linear(4, num_classes)
+
+    def forward(self, images):
+        return self.head(self.body(images.flatten(1)))
+
+
+def test_without_get_classifier_the_head_is_the_last_linear_layer():
+    model = Plain()
+    assert head_of(model) is model.head
+
+
+def test_a_head_that_get_classifier_names_is_taken_before_the_last_linear_layer():
+    model = Plain()
+    model.get_classifier = lambda: model.body
+    assert head_of(model) is model.body
+
+
+@pytest.mark.parametrize("named", [None, (nn.Linear(4, 3), nn.Linear(4, 3)), nn.Linear(4, 3), nn.Identity()])
+def test_a_head_that_is_no_layer_of_the_model_is_refused(named):
+    model = Plain()
+    model.get_classifier = lambda: named
+    with pytest.raises(ConfigError, match="no layer of the model with parameters"):
+        head_of(model)
+
+
+def test_a_model_without_a_linear_layer_has_to_name_its_head():
+    with pytest.raises(ConfigError, match=r"Give it a method get_classifier\(\)"):
+        head_of(nn.Conv2d(3, 2, 1))
+
+
+IMAGES = torch.zeros(1, 3, 2, 2)
+
+
+def test_a_model_that_fits_is_left_in_training_mode():
+    model = Plain().train()
+    check_fits(model, IMAGES, num_classes=3)
+    assert model.training
+
+
+def test_images_that_a_model_does_not_take_are_told_with_their_size():
+    with pytest.raises(ConfigError, match="Plain does not take images of 5 x 5 pixels: mat1 and mat2"):
+        check_fits(Plain(), torch.zeros(1, 3, 5, 5), num_classes=3)
+
+
+@pytest.mark.parametrize(
+    ("output", "came"),
+    [
+        (lambda logits: logits[:, 0], r"a tensor \(1,\)"),
+        (lambda logits: logits[..., None], r"a tensor \(1, 3, 1\)"),
+        (lambda logits: {"logits": logits}, "dict"),
+    ],
+)
+def test_what_is_not_one_logit_for_each_image_and_class_is_told(output, came):
+    model = Plain()
+    model.register_forward_hook(lambda module, inputs, logits: output(logits))
+    with pytest.raises(ConfigError, match=rf"Plain gives {came} for images \(1, 3, 2, 2\)"):
+        check_fits(model, IMAGES, num_classes=3)
+
+
+def test_saved_tensors_that_do_not_fit_the_model_any_more_are_told():
+    with pytest.raises(CheckpointError, match=r"the tensors in runs/x do not fit Plain: size mismatch for head.weight"):
+        load_trained(Plain(), Plain(num_classes=4).state_dict(), "runs/x")

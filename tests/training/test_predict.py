@@ -8,6 +8,7 @@ from torch import nn
 from margin_bench.data.loading import test_loader as make_test_loader
 from margin_bench.data.scenes import Scenes
 from margin_bench.data.split import Split
+from margin_bench.errors import DivergedError
 from margin_bench.runtime.signals import StopRequest
 from margin_bench.runtime.world import World
 from margin_bench.training.predict import predict, score
@@ -53,3 +54,11 @@ def test_what_has_no_positive_is_left_out_and_counted(split):
     scores = np.where(split.targets == 1, 1.0, 0.0).astype(np.float32)
     metrics = score(scores, split).metrics
     assert metrics == {"map_class": 1.0, "map_sample": 1.0, "classes_left_out": 1, "samples_left_out": 1}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_cannot_be_ranked_are_refused(split, value):
+    scores = np.zeros(split.targets.shape, np.float32)
+    scores[3, 1] = value
+    with pytest.raises(DivergedError, match=r"Lower optim.head_lr"):
+        score(scores, split)

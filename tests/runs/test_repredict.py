@@ -1,0 +1,88 @@
+"""A split predicted once more by the model of a finished run, and what is not predicted."""
+
+import shutil
+import signal
+import sys
+
+from margin_bench.cli import main
+from margin_bench.records.record import write_record
+from margin_bench.runs import repredict
+from tests.helpers.tiny_run import read_record, train
+
+
+def test_weights_that_are_not_those_of_the_record_are_not_scored(finished_run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    weights = copy / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert main(["evaluate", f"run={copy}", "recompute=true"]) == 4
+    assert "another SHA-256" in capsys.readouterr().err
+    weights.unlink()
+    assert main(["evaluate", f"run={copy}", "recompute=true"]) == 4
+
+
+def test_a_run_on_a_data_set_of_the_users_own_is_scored_only_if_they_trust_it(tmp_path, monkeypatch, capsys):
+    (tmp_path / "striped_data.py").write_text(
+        "import numpy as np\n"
+        "from margin_bench.data.split import Split\n"
+        "def load(split):\n"
+        "    targets = np.eye(2, dtype=np.int8)[np.arange(8) % 2]\n"
+        "    images = np.zeros((8, 64, 64, 3), np.uint8)\n"
+        "    images[:, :, ::2] = 200 * targets[:, :1, None, None].astype(np.uint8)\n"
+        "    return Split(images, targets, ('stripes', 'none'))\n"
+    )
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "striped.yaml").write_text("name: striped\n_target_: striped_data.load\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "striped_data", raising=False)
+    overrides = ["dataset=striped", "backbone=digits", "transforms=scenes", "epochs=1", "batch_size=8"]
+    sizes = ["bucket_size=8", "microbatch_size=8", f"runs_dir={tmp_path}/runs"]
+    assert main(["train", "--config-dir", str(tmp_path), *overrides, *sizes]) == 0
+    (run_dir,) = (tmp_path / "runs").iterdir()
+    assert main(["evaluate", f"run={run_dir}", "recompute=true"]) == 2
+    assert "trust=true" in capsys.readouterr().err
+    assert main(["evaluate", f"run={run_dir}", "recompute=true", "trust=true"]) == 0
+    assert "mAP@class" in capsys.readouterr().out
+
+
+def test_a_model_is_not_scored_on_data_whose_classes_have_another_order(finished_run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    record = read_record(finished_run.parent)
+    names = record["dataset"]["class_names"]
+    record["dataset"]["class_names"] = [names[1], names[0], *names[2:]]
+    write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
+    assert main(["evaluate", f"run={copy}", "recompute=true"]) == 3
+    assert f"was trained on differ: {names[0]} and {names[1]}" in capsys.readouterr().err
+
+
+def test_the_test_split_of_a_run_with_a_held_out_part_needs_the_model(tmp_path, capsys):
+    """Its saved scores are those of the held-out part."""
+    assert train(tmp_path, "data.holdout=0.25", "epochs=1", "batch_size=32", "bucket_size=32") == 0
+    (path,) = tmp_path.glob("*/record.json")
+    capsys.readouterr()
+    assert main(["evaluate", f"run={path.parent}"]) == 0
+    out = capsys.readouterr().out
+    assert "saved scores" not in out
+    assert "(paper protocol, test split" in out
+
+
+def test_a_signal_on_the_way_ends_the_evaluation_without_scores(finished_run, monkeypatch, capsys):
+    load_split = repredict.load_split
+
+    def stopped(*arguments):
+        signal.raise_signal(signal.SIGTERM)
+        return load_split(*arguments)
+
+    monkeypatch.setattr(repredict, "load_split", stopped)
+    assert main(["evaluate", f"run={finished_run}", "recompute=true"]) == 75
+    said = capsys.readouterr()
+    assert "the evaluation was stopped" in said.err
+    assert "mAP" not in said.out
+
+
+def test_a_run_without_a_best_checkpoint_is_told(finished_run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy, ignore=shutil.ignore_patterns("checkpoints"))
+    assert main(["evaluate", f"run={copy}", "weights=best"]) == 4
+    assert "holds no best checkpoint; take weights=last" in capsys.readouterr().err
