@@ -1,4 +1,4 @@
-"""Times the comparison of two runs on scores of the size of COCO, by both metrics; two cores are enough.
+"""Time the comparison of two runs on scores of the size of COCO, by both metrics; two cores are enough.
 
 OMP_NUM_THREADS=1 taskset -c 2,3 python scripts/bench_compare.py
 """
@@ -16,10 +16,11 @@ LABELS_PER_SAMPLE = 2.9
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=40137)
-    parser.add_argument("--classes", type=int, default=80)
-    parser.add_argument("--resamples", type=int, default=10000)
+    """Print a line for each metric."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--samples", type=int, default=40137, help="of the test split (default: %(default)s)")
+    parser.add_argument("--classes", type=int, default=80, help="default: %(default)s")
+    parser.add_argument("--resamples", type=int, default=10000, help="default: %(default)s")
     arguments = parser.parse_args()
 
     random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Times image pipelines for training on real JPEG files, one process, one thread, from the file to the batch.
+"""Time image pipelines for training on real JPEG files, one process, one thread, from the file to the batch.
 
     taskset -c 3 env OMP_NUM_THREADS=1 python scripts/bench_input.py FOLDER       # JPEG files; sub-folders count
 
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from timm.data import create_transform
 from timm.data.loader import fast_collate
+from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision import transforms as v1
@@ -38,21 +38,27 @@ Batch = Callable[[list[tuple[int, Path]]], Any]  # numbered files to a batch
 
 
 class Pipeline(NamedTuple):
+    """Hold how a library makes a training batch, and a test image."""
+
     train: Batch
     test: Callable[[Path], Tensor]  # a file to the image that is scored, on the scale 0 to 255
 
 
 def ours(transform: Any) -> Pipeline:
+    """Make a pipeline of one of our transforms."""
     read = getattr(transform, "read", read_image)
 
     def batch(files: list[tuple[int, Path]]) -> Tensor:
-        return default_collate([transform(read(path, None), sample_rng(0, 0, number)) for number, path in files])
+        images: Tensor = default_collate(
+            [transform(read(path, None), sample_rng(0, 0, number)) for number, path in files]
+        )
+        return images
 
     return Pipeline(batch, lambda path: grey_levels(transform(read(path, None), None)))
 
 
 def with_torchvision() -> Pipeline:
-    """The paper's transforms with torchvision's own classes on Pillow images."""
+    """Make the paper's transforms of torchvision's own classes, on Pillow images."""
     train = v1.Compose(
         [
             v1.RandomResizedCrop(SIZE),
@@ -70,7 +76,7 @@ def with_torchvision() -> Pipeline:
 
 
 def with_torchvision_v2() -> Pipeline:
-    """The same with its second version on bytes, without lighting, which needs floats."""
+    """Make the same of torchvision's second version, on bytes, without lighting, which needs floats."""
     train = v2.Compose(
         [
             v2.PILToTensor(),
@@ -86,22 +92,23 @@ def with_torchvision_v2() -> Pipeline:
 
 
 def with_timm() -> Pipeline:
-    """timm's training transform and collation, to bytes; without lighting, which it does not have."""
+    """Make the same of timm's training transform and collation, to bytes, without lighting, which it does not have."""
     options: dict[str, Any] = {"interpolation": "bilinear", "use_prefetcher": True}
     train = create_transform(SIZE, is_training=True, color_jitter=0.4, **options)
     test = create_transform(SIZE, crop_pct=SIZE / TEST_SIDE, **options)
     return Pipeline(
-        lambda files: fast_collate([(train(rgb(path)), 0) for _, path in files]),
+        lambda files: fast_collate([(train(rgb(path)), 0) for _, path in files]),  # type: ignore[no-untyped-call]
         lambda path: torch.as_tensor(test(rgb(path))),
     )
 
 
 def rgb(path: Path) -> Image.Image:
+    """Read an image as Pillow does."""
     return Image.open(path).convert("RGB")
 
 
 def grey_levels(image: Tensor) -> Tensor:
-    """What a transform of ours gives, on the scale 0 to 255."""
+    """Return what a transform of ours gives, on the scale 0 to 255."""
     if image.dtype == torch.uint8:
         return image
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
@@ -111,7 +118,7 @@ def grey_levels(image: Tensor) -> Tensor:
 def seconds_per_image(
     pipelines: dict[str, Pipeline], files: list[Path], repeats: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Of each pipeline the times (repeats, batches)."""
+    """Time each pipeline: seconds for an image, (repeats, batches)."""
     numbered = list(enumerate(files))
     batches = [numbered[start : start + BATCH] for start in range(0, len(files) - BATCH + 1, BATCH)]
     times = {name: np.zeros((repeats, len(batches))) for name in pipelines}
@@ -124,7 +131,7 @@ def seconds_per_image(
 
 
 def train_differences(files: list[Path]) -> tuple[float, float]:
-    """Mean difference from the paper's, in grey levels, of the fast crops and of the whole fast transform."""
+    """Return how far the fast crops, and the whole fast transform, differ from the paper's, in grey levels."""
     fast, paper = Fast(SIZE, None), Paper(SIZE)
     crops, wholes = [], []
     for number, path in enumerate(files):
@@ -139,8 +146,9 @@ def train_differences(files: list[Path]) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    """Print a line for each pipeline."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("folder", type=Path, help="JPEG files, also in folders below it")
     parser.add_argument("--images", type=int, default=224, help="files to use at most (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=8, help="rounds over all files (default: %(default)s)")
     arguments = parser.parse_args()

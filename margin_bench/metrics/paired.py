@@ -40,7 +40,9 @@ class Difference:
         difference: the metric of the group less that of the first, in -1 .. 1.
         interval: the PERCENTILES of the difference over the resamples.
         share_above_zero: the share of resamples with a difference above 0.
-        better, worse, equal: the numbers of classes (of samples, for `map_sample`) whose average precision is so.
+        better: the number of classes (of samples, for `map_sample`) with a higher average precision than in the first.
+        worse: with a lower one.
+        equal: with the same.
         by_unit: the differences of their average precisions, float64 (C,) or (N,); NaN for one without positives.
         wilcoxon_p: the two-sided p-value of the signed-rank test over these differences.
         holm_p: the same, corrected for the number of groups that are compared with the first.

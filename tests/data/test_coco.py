@@ -1,3 +1,5 @@
+"""Read COCO's annotations, sound and faulty."""
+
 import contextlib
 import io
 import json

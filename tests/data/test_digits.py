@@ -1,3 +1,5 @@
+"""The embedded data set: its bytes, its classes, its cache."""
+
 import hashlib
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor

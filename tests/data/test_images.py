@@ -1,3 +1,5 @@
+"""Image files of every kind, sound and broken."""
+
 import warnings
 from pathlib import Path
 

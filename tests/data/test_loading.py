@@ -1,3 +1,5 @@
+"""Batches: their order, their augmentation, and what becomes of workers."""
+
 import multiprocessing
 import os
 import signal

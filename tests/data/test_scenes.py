@@ -1,3 +1,5 @@
+"""Images that are left as they are."""
+
 import numpy as np
 import torch
 

@@ -1,3 +1,5 @@
+"""The paper's transforms, held against torchvision's and against their definitions."""
+
 from pathlib import Path
 
 import numpy as np

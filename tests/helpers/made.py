@@ -1,4 +1,4 @@
-"""Small data sets in the official formats, with the traps of each, for the tests of what reads them."""
+"""Make small data sets in the official formats, with the traps of each, for the tests of what reads them."""
 
 import io
 import json
@@ -20,10 +20,12 @@ SIDE = 24  # height and width of the images in pixels
 
 @dataclass(frozen=True)
 class Made:
-    """What was written, as it is to be read.
+    """Hold what was written, as it should be read.
 
     Attributes:
-        overrides: the command line's words that choose the data set.
+        root: the data set's folder.
+        overrides: the words of a command line that choose the data set.
+        class_names: C of them.
         targets: int8 (N, C) of each split, without the samples that are left out.
     """
 
@@ -35,7 +37,7 @@ class Made:
 
 @cache
 def jpeg(number: int) -> bytes:
-    """A JPEG file; equal numbers give equal bytes."""
+    """Make a JPEG file; equal numbers give equal bytes."""
     rng = np.random.default_rng(number)
     buffer = io.BytesIO()
     Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(buffer, "JPEG", quality=70)
@@ -43,19 +45,20 @@ def jpeg(number: int) -> bytes:
 
 
 def coco(root: Path, num_samples: int = 30) -> Made:
-    """COCO 2014, with ids that have gaps, crowds, and an image without an annotation in each split."""
+    """Make COCO 2014, with ids that have gaps, crowds, and an image without an annotation in each split."""
     categories = [{"id": 90, "name": "brush"}, {"id": 1, "name": "person"}, {"id": 3, "name": "car"}]
     targets = {}
     for part, (split, name) in enumerate({"train": "train2014", "test": "val2014"}.items()):
         labels = _labels(num_samples, 3, part)
         labels[1] = NEGATIVE
-        images = [{"id": 100 + 7 * row, "file_name": f"COCO_{name}_{row:012}.jpg"} for row in range(num_samples)]
-        objects = [
+        names = [f"COCO_{name}_{row:012}.jpg" for row in range(num_samples)]
+        images = [{"id": 100 + 7 * row, "file_name": file} for row, file in enumerate(names)]
+        objects: list[dict[str, Any]] = [
             {"image_id": 100 + 7 * int(row), "category_id": (1, 3, 90)[column], "iscrowd": int(row % 5 == 0)}
             for row, column in np.argwhere(labels == POSITIVE)
         ]
         objects = [{"id": number, "bbox": [0, 0, 5, 5], **each} for number, each in enumerate(objects)]
-        _images(root / name, [image["file_name"] for image in images], 1000 * part)
+        _images(root / name, names, 1000 * part)
         content = {"images": images[::-1], "annotations": objects[::-1], "categories": categories}
         write_json(root / "annotations" / f"instances_{name}.json", content)
         targets[split] = _with_positive(labels)
@@ -63,12 +66,12 @@ def coco(root: Path, num_samples: int = 30) -> Made:
 
 
 def voc2007(root: Path, num_samples: int = 30) -> Made:
-    """VOC 2007, with difficult objects."""
+    """Make VOC 2007, with difficult objects."""
     return _voc(root, 2007, {"train": "trainval", "test": "test"}, num_samples)
 
 
 def voc2012(root: Path, num_samples: int = 30) -> Made:
-    """VOC 2012, whose test labels are not public."""
+    """Make VOC 2012, whose test labels are not public."""
     return _voc(root, 2012, {"train": "train", "test": "val"}, num_samples)
 
 
@@ -89,7 +92,7 @@ def _voc(root: Path, year: int, sets: dict[str, str], num_samples: int) -> Made:
 
 
 def wider(root: Path, num_samples: int = 30) -> Made:
-    """WIDER Attribute: two boxes in an image, unspecified attributes, and a box without a positive in each split."""
+    """Make WIDER Attribute, with two boxes in an image, unspecified attributes, and a box without a positive."""
     class_names = ("Male", "LongHair", "Hat")
     targets = {}
     for part, (split, name) in enumerate({"train": "trainval", "test": "test"}.items()):
@@ -114,7 +117,7 @@ def wider(root: Path, num_samples: int = 30) -> Made:
 
 
 def vispr(root: Path, num_samples: int = 30) -> Made:
-    """VISPR, with labels whose numbers have gaps and do not sort as text."""
+    """Make VISPR, with labels whose numbers have gaps and do not sort as text."""
     class_names = ("a0_safe", "a2_gender", "a10_face_partial")
     targets = {}
     for part, (split, folders) in enumerate({"train": ("train2017", "val2017"), "test": ("test2017",)}.items()):
@@ -132,7 +135,7 @@ def vispr(root: Path, num_samples: int = 30) -> Made:
 
 
 def vaw(root: Path, num_samples: int = 30) -> Made:
-    """VAW: most attributes unmarked, images in two folders, an object without a positive in each split."""
+    """Make VAW: most attributes unmarked, images in two folders, an object without a positive in each split."""
     class_names = tuple(f"attribute {number}" for number in range(12))
     write_json(root / "attribute_index.json", {name: column for column, name in enumerate(class_names)})
     targets = {}
@@ -173,7 +176,7 @@ FORMATS: dict[str, Callable[..., Made]] = {
 
 
 def encoded(mode: str, image_format: str, size: tuple[int, int] = (SIDE, SIDE), **options: Any) -> bytes:
-    """A plain image of a mode and format."""
+    """Encode a black image in a mode and format."""
     buffer = io.BytesIO()
     Image.new(mode, size).save(buffer, image_format, **options)
     return buffer.getvalue()
@@ -193,12 +196,13 @@ IMAGE_FAULTS: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, and its folder where that is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
 
 
 def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
-    """Reads a file, changes the content in place, and writes it again."""
+    """Read a JSON file, change its content in place, and write it again."""
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
@@ -212,7 +216,7 @@ def _images(folder: Path, names: list[str], first: int) -> None:
 
 
 def _labels(num_samples: int, num_classes: int, seed: int, unlabeled: float = 0.0) -> NDArray[np.int8]:
-    """Random labels; each sample has a positive, and each class too."""
+    """Draw labels; each sample has a positive, and each class too."""
     rng = np.random.default_rng(seed)
     draws = rng.random((num_samples, num_classes))
     labels = np.select([draws < 0.3 * (1 - unlabeled), draws > 1 - unlabeled], [POSITIVE, UNLABELED], NEGATIVE).astype(
@@ -224,4 +228,5 @@ def _labels(num_samples: int, num_classes: int, seed: int, unlabeled: float = 0.
 
 
 def _with_positive(labels: NDArray[np.int8]) -> NDArray[np.int8]:
-    return labels[(labels == POSITIVE).any(axis=1)]
+    with_positive: NDArray[np.int8] = labels[(labels == POSITIVE).any(axis=1)]
+    return with_positive

@@ -37,7 +37,7 @@ def auc_class(scores: Scores, targets: Targets) -> float:
 
 def _area(scores: Scores, targets: Targets) -> float:
     """Return the area of one class; NaN if it has no pair."""
-    of_positives, of_negatives = scores[positives(targets)], np.sort(scores[negatives(targets)])
+    of_positives, of_negatives = np.sort(scores[positives(targets)]), np.sort(scores[negatives(targets)])
     if not len(of_positives) or not len(of_negatives):
         return np.nan
     below, up_to = (np.searchsorted(of_negatives, of_positives, side) for side in ("left", "right"))
