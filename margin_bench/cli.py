@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from margin_bench import __version__
-from margin_bench.errors import ConfigError, MarginBenchError, nearest
-from margin_bench.runtime.console import exit_code_of
+from margin_bench.errors import ConfigError, ExitCode, MarginBenchError, nearest
+from margin_bench.runtime.console import exit_code_of, say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -48,9 +48,9 @@ examples:
   margin-bench COMMAND --help             every key and group of a command
 
 shell completion: eval "$(margin-bench -sc install=bash)"
-exit codes: 0 done, 1 a run of a sweep or table failed, or code that is not ours did, 2 usage or configuration,
-            3 data, 4 checkpoint or record, 5 numerical or runtime, 6 already running, 75 preempted, 130 interrupted
-"""
+
+exit codes:
+{chr(10).join(f"  {code:<10}{code.meaning}" for code in ExitCode)}"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,9 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> None:
     command, *rest = arguments or ["--help"]
     if command in ("-h", "--help", "help"):
-        print(HELP, end="")
+        say(HELP)
     elif command == "--version":
-        print(f"margin-bench {__version__}")
+        say(f"margin-bench {__version__}")
     elif command in ("-sc", "--shell-completion"):
         _complete(arguments)
     elif command == "losses":
@@ -82,13 +82,13 @@ def _show_losses(arguments: list[str]) -> None:
     from margin_bench.commands.losses import show
 
     if set(arguments) & {"-h", "--help"}:
-        print("usage: margin-bench losses [NAME]")
+        say("usage: margin-bench losses [NAME]")
     elif options := [word for word in arguments if word.startswith("-")]:
         raise ConfigError(f"unknown option {options[0]}\nusage: margin-bench losses [NAME]")
     elif len(arguments) > 1:
         raise ConfigError(f"margin-bench losses takes one name, got {' '.join(arguments)}")
     else:
-        print(show(*arguments), end="")
+        say(show(*arguments).rstrip())
 
 
 def _run_hydra(command: str, arguments: list[str]) -> None:
@@ -156,10 +156,10 @@ def _complete(arguments: list[str]) -> None:
     words = os.environ.get("COMP_LINE", "").split(" ")
     if any(argument.startswith("query=") for argument in arguments):
         if len(words) < 3:
-            print("\n".join(name for name in COMMANDS if name.startswith(words[-1])))
+            say("\n".join(name for name in COMMANDS if name.startswith(words[-1])))
             return
         if words[1] == "losses" or words[1] in OWN_WORDS:
-            print("\n".join(word for word in _words_after(words[1:-1]) if word.startswith(words[-1])))
+            say("\n".join(word for word in _words_after(words[1:-1]) if word.startswith(words[-1])))
             return
         if words[1] not in COMMANDS:
             return

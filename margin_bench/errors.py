@@ -1,66 +1,98 @@
-"""The errors a user can cause or meet, each with the exit code of the command that meets it.
+"""Define the errors that a user can cause or meet, and the exit codes of the commands that meet them.
 
 A message says what was expected, what came and what to change, in at most three lines.
 """
 
 import difflib
 from collections.abc import Iterable
+from enum import IntEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """How a command can end: the one table of exit codes. The help is made of it, the README shows it.
+
+    Attributes:
+        meaning: what the code tells a user.
+    """
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str = "") -> Self:
+        """Make the number of an entry, with its meaning."""
+        member = int.__new__(cls, code)
+        member._value_, member.meaning = code, meaning
+        return member
+
+    DONE = 0, "done"
+    FAILED = 1, "a run of a sweep or table failed, or code that is not ours did"
+    USAGE = 2, "usage or configuration"
+    DATA = 3, "data"
+    RECORD = 4, "checkpoint or record"
+    RUN = 5, "numerical or runtime"
+    BUSY = 6, "already running"
+    PREEMPTED = 75, "preempted"
+    INTERRUPTED = 130, "interrupted"
 
 
 class MarginBenchError(Exception):
     """Shown to the user as its message alone, without a traceback."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
     def __init__(self, message: str, exit_code: int | None = None) -> None:
         super().__init__(message)
         if exit_code is not None:
-            self.exit_code = exit_code
+            self.exit_code = ExitCode(exit_code)
 
 
 class ConfigError(MarginBenchError):
     """A mistake in the command line or the configuration."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class DataError(MarginBenchError):
     """Images, annotations or pretrained weights that are missing or wrong."""
 
-    exit_code = 3
+    exit_code = ExitCode.DATA
 
 
 class CheckpointError(MarginBenchError):
     """A checkpoint or a record that cannot be written, read or trusted."""
 
-    exit_code = 4
+    exit_code = ExitCode.RECORD
 
 
 class RunError(MarginBenchError):
     """A run that cannot go on: a non-finite number, a dead worker, no memory left."""
 
-    exit_code = 5
+    exit_code = ExitCode.RUN
 
 
 class DivergedError(RunError):
-    """A loss, a weight or a score is not finite: the same command would end the same way again."""
+    """A loss, a weight or a score that is not finite: the same command would end the same way again."""
 
 
 class LostProcessError(RunError):
-    """Another process of the run has ended or does not answer; what befell it, that process tells."""
+    """Another process of the run has ended or does not answer; the cause is in what that process says."""
 
 
 class AlreadyRunningError(MarginBenchError):
     """Another process holds the lock of this run."""
 
-    exit_code = 6
+    exit_code = ExitCode.BUSY
 
 
 class StoppedError(MarginBenchError):
-    """The run was stopped by a signal and saved its state first, or one of its processes ended and stopped the rest."""
+    """A signal stopped the run, which saved its state first; or one of its processes ended and stopped the rest."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known names that look like `name`, as the end of an error message; empty if none does."""
+    """Return the known names that look like `name`, as the end of an error message; empty if none does.
+
+    >>> nearest("epcohs", ["epochs", "seed"])
+    '; did you mean epochs?'
+    """
     matches = difflib.get_close_matches(name, list(known), n=3)
     return f"; did you mean {' or '.join(matches)}?" if matches else ""

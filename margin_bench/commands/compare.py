@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> None:
         CheckpointError: a run is not there, not finished, or not what its record says.
     """
     if set(arguments) & {"-h", "--help"}:
-        print(HELP, end="")
+        say(HELP.rstrip())
         return
     parser = _Parser(add_help=False)
     parser.add_argument("words", nargs="*")

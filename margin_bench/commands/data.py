@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +13,7 @@ from margin_bench.config.compose import composed
 from margin_bench.config.sources import Sources
 from margin_bench.data.split import Split
 from margin_bench.errors import ConfigError, DataError
+from margin_bench.runtime.console import say
 
 ACTIONS = {
     "list": "the data sets, where each is expected and whether it is there",
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> None:
         ConfigError, DataError: with exit codes 2 and 3.
     """
     if not arguments or set(arguments) & {"-h", "--help"}:
-        print(HELP, end="")
+        say(HELP.rstrip())
         return
     parser = _Parser(add_help=False)
     parser.add_argument("action", choices=list(ACTIONS))
@@ -69,11 +69,11 @@ def _list(sources: Sources) -> None:
         dataset = content.get("dataset") or content  # a user's file need not say that it is about several groups
         root = None if OmegaConf.is_missing(dataset, "root") else dataset.get("root")
         state = "of your own" if root is None else f"{'there' if _has_files(Path(root)) else 'not there'}: {root}"
-        print(f"{name:<14}{state}")
+        say(f"{name:<14}{state}")
         for key in ("licence", "source"):
             if value := (dataset.get("about") or {}).get(key):
-                print(f"{'':<14}{key}: {value}")
-    print("\n`margin-bench data prepare NAME` fetches one. Elsewhere: dataset.root=DIR, or $MARGIN_BENCH_DATA for all.")
+                say(f"{'':<14}{key}: {value}")
+    say("\n`margin-bench data prepare NAME` fetches one. Elsewhere: dataset.root=DIR, or $MARGIN_BENCH_DATA for all.")
 
 
 def _has_files(root: Path) -> bool:
@@ -87,9 +87,9 @@ def _prepare(dataset: Mapping[str, Any]) -> None:
     if about.get("files"):
         fetch(about["files"], Path(dataset["root"]))
     if about.get("by_hand"):
-        print(f"By hand, to {dataset['root']}: {about['by_hand']}")
+        say(f"By hand, to {dataset['root']}: {about['by_hand']}")
     for name, split in _splits(dataset).items():
-        print(f"{name}: {len(split):,} samples of {len(split.class_names)} classes, indexed")
+        say(f"{name}: {len(split):,} samples of {len(split.class_names)} classes, indexed")
 
 
 def _splits(dataset: Mapping[str, Any], **more: Any) -> dict[str, Split]:
@@ -109,8 +109,8 @@ def _check(dataset: Mapping[str, Any], workers: int | None, as_json: bool, sheet
 
         draw_sheet(splits["train"], sheet)
     if as_json:
-        json.dump({"name": dataset["name"], "published": _published(dataset), **vars(report)}, sys.stdout, indent=2)
-        print()
+        content = {"name": dataset["name"], "published": _published(dataset), **vars(report)}
+        say(json.dumps(content, indent=2))
     else:
         from margin_bench.data.report import print_report
 

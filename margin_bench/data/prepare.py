@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from margin_bench.data.archives import is_archive, unpack
 from margin_bench.data.download import check_content, download
+from margin_bench.runtime.console import say
 from margin_bench.runtime.files import write_atomic
 
 DOWNLOADS = ".downloads"  # in the data set's folder: what has come so far, and a mark for each file that is done
@@ -28,7 +29,7 @@ def fetch(files: Sequence[Mapping[str, Any]], root: Path) -> None:
         name = PurePosixPath(urlsplit(file["url"]).path).name
         mark = root / DOWNLOADS / f"{name}.done"
         if mark.exists():
-            print(f"{name} is there already; delete {mark} to fetch it again", file=sys.stderr)
+            say(f"{name} is there already; delete {mark} to fetch it again", sys.stderr)
             continue
         path = root / DOWNLOADS / name
         if path.exists():
@@ -36,7 +37,7 @@ def fetch(files: Sequence[Mapping[str, Any]], root: Path) -> None:
         else:
             download(file["url"], path, file["checksum"])
         if file["checksum"] is None:
-            print(f"{name}: no checksum is published, only its length was checked", file=sys.stderr)
+            say(f"{name}: no checksum is published, only its length was checked", sys.stderr)
         folder = root / file["unpack_to"]
         if is_archive(name):
             unpack(path, folder)

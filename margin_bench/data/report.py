@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from margin_bench.data.faults import Report
-from margin_bench.runtime.console import counted
+from margin_bench.runtime.console import counted, say
 
 NUM_CLASSES_SHOWN = 10  # of the most and of the least frequent
 
@@ -24,36 +24,36 @@ def print_report(name: str, published: Mapping[str, Any], report: Report) -> Non
         "test": test["samples"],
         "labels_per_sample": round(train["labels_per_sample"], 2),
     }
-    print(f"{name:<20}{'measured':>12}{'published':>12}")
+    say(f"{name:<20}{'measured':>12}{'published':>12}")
     for key, value in measured.items():
         known = published[key]
-        print(f"{key.replace('_', ' '):<20}{value:>12,}{'-' if known is None else format(known, ','):>12}")
+        say(f"{key.replace('_', ' '):<20}{value:>12,}{'-' if known is None else format(known, ','):>12}")
     for split_name, split in report.splits.items():
-        print(
+        say(
             f"{split_name}: {split['left_out']:,} samples without a label left out, "
             f"{split['unlabeled_share']:.1%} of the entries unlabeled"
         )
     _print_histogram(report)
     if report.pairs:
-        print("\nclasses that are most often together (training samples):")
+        say("\nclasses that are most often together (training samples):")
         for first, second, count in report.pairs:
-            print(f"{count:>9,}  {first}, {second}")
-    print(f"\n{counted(len(report.faults), 'fault') if report.faults else 'no faults'}")
+            say(f"{count:>9,}  {first}, {second}")
+    say(f"\n{counted(len(report.faults), 'fault') if report.faults else 'no faults'}")
     for fault in report.faults:
-        print(f"  {fault}")
+        say(f"  {fault}")
 
 
 def _print_histogram(report: Report) -> None:
     counts = report.splits["train"]["positives"]
     order = sorted(range(len(counts)), key=lambda column: (-counts[column], column))
-    print("\npositives (train, test) by class, with its place in the order of classes:")
+    say("\npositives (train, test) by class, with its place in the order of classes:")
     if len(order) > 2 * NUM_CLASSES_SHOWN:
         shown = [*order[:NUM_CLASSES_SHOWN], None, *order[-NUM_CLASSES_SHOWN:]]
     else:
         shown = [*order]
     for column in shown:
         if column is None:
-            print(f"{'...':>9}")
+            say(f"{'...':>9}")
         else:
             test = report.splits["test"]["positives"][column]
-            print(f"{counts[column]:>9,}{test:>9,}  {report.class_names[column]} ({column + 1})")
+            say(f"{counts[column]:>9,}{test:>9,}  {report.class_names[column]} ({column + 1})")

@@ -1,53 +1,53 @@
-"""Errors of the user as a message and an exit code, in the command and in every process that it starts."""
+"""Tell the user something: lines that survive a reader who has gone, errors as a message and an exit code."""
 
 import os
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from margin_bench.errors import MarginBenchError
-from margin_bench.runtime.signals import INTERRUPTED
+from margin_bench.errors import ExitCode, MarginBenchError
 
 
 def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
-    """Calls `function(*args)`; tells the user about an error of theirs. Any other error is ours, and goes through."""
+    """Call `function(*args)` and return the exit code of that. An error of the user is told, ours goes through."""
     try:
         function(*args)
     except MarginBenchError as error:
         tell(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        tell("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of stdout has gone (`margin-bench ... | head`): there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        tell(ExitCode.INTERRUPTED.meaning)
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
 
 
 def tell(message: str) -> None:
-    """Prints an error of the user, with the number of the process where there are several."""
+    """Print an error of the user on stderr, with the number of the process where there are several."""
     rank = os.environ.get("RANK")
-    # In one piece, as others may write at the same moment.
-    sys.stderr.write(f"margin-bench{f' [process {rank}]' if rank else ''}: {message}\n")
+    say(f"margin-bench{f' [process {rank}]' if rank else ''}: {message}", sys.stderr)
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line on `stream`, or stdout. That nobody reads it any more, as behind `| head`, is no error."""
+    """Print a line on `stream`, or on stdout. It is no error if nobody reads it any more, as behind `| head`."""
     stream = stream or sys.stdout
     try:
-        print(text, file=stream, flush=True)
+        stream.write(f"{text}\n")  # in one piece, as other processes may write at the same moment
+        stream.flush()
     except OSError:
         silence(stream)
 
 
-def counted(number: int, one: str, several: str = "") -> str:
-    """A number with the word for one of them or for several, by itself that for one with an `s`."""
-    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
-
-
 def silence(stream: TextIO) -> None:
-    """Send what is still to come on `stream` nowhere, also what Python flushes at its end."""
+    """Send all further output of `stream` nowhere, also what Python flushes at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with the word for one of them or for several; without `several` that is `one` and an `s`.
+
+    >>> counted(1, "class", "classes"), counted(1200, "row")
+    ('1 class', '1,200 rows')
+    """
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"

@@ -5,10 +5,13 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-from margin_bench.errors import StoppedError
+from margin_bench.errors import ExitCode, StoppedError
 
-PREEMPTED, INTERRUPTED = 75, 130
-EXIT_CODES = {signal.SIGTERM: PREEMPTED, signal.SIGHUP: PREEMPTED, signal.SIGINT: INTERRUPTED}
+EXIT_CODES = {
+    signal.SIGTERM: ExitCode.PREEMPTED,
+    signal.SIGHUP: ExitCode.PREEMPTED,
+    signal.SIGINT: ExitCode.INTERRUPTED,
+}
 # By these a job manager says that the time is over. Whatever listens to them, as submitit does, requeues the job.
 REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
 
@@ -31,7 +34,7 @@ def let_through() -> None:
 class StopRequest:
     """Hold the exit code that the received signals ask for; 0 as long as none has come."""
 
-    exit_code = 0
+    exit_code: int = ExitCode.DONE
 
     def __init__(self) -> None:
         self.received: set[int] = set()
@@ -39,7 +42,7 @@ class StopRequest:
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; this is a handler for `signal.signal`."""
         self.received.add(number)
-        self.exit_code = EXIT_CODES.get(signal.Signals(number), PREEMPTED)
+        self.exit_code = EXIT_CODES.get(signal.Signals(number), ExitCode.PREEMPTED)
 
 
 @contextlib.contextmanager
@@ -69,5 +72,5 @@ def stopped_error(exit_code: int, where: str) -> StoppedError:
         exit_code: PREEMPTED or INTERRUPTED.
         where: the epoch and step at which the state is saved.
     """
-    reason = "interrupted" if exit_code == INTERRUPTED else "preempted"
+    reason = ExitCode(exit_code).meaning
     return StoppedError(f"{reason}; the state is saved at {where}, and the same command goes on from there", exit_code)

@@ -21,13 +21,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from margin_bench.errors import ConfigError, LostProcessError, RunError, StoppedError
+from margin_bench.errors import ConfigError, ExitCode, LostProcessError, RunError, StoppedError
 from margin_bench.runtime.console import exit_code_of
 from margin_bench.runtime.hardware import usable_cores
-from margin_bench.runtime.signals import EXIT_CODES, PREEMPTED, held_back, let_through
+from margin_bench.runtime.signals import EXIT_CODES, held_back, let_through
 
 TIMEOUT = timedelta(seconds=300)
-OUR_EXIT_CODES = {1, 2, 3, 4, 5, 6, *EXIT_CODES.values()}  # any other is that of a crash
 SECONDS_TO_BE_STOPPED = 3  # the launcher looks for processes that have ended ten times a second
 
 
@@ -161,7 +160,7 @@ def _process(function: Callable[..., None], args: tuple[Any, ...]) -> None:
         exit_code = exit_code_of(_interruptible, function, *args)
     except Exception:
         traceback.print_exc()  # which the launcher would keep to itself
-        exit_code = 1
+        exit_code = ExitCode.FAILED
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher may pass one on while this process ends
     if exit_code:
         sys.exit(exit_code)
@@ -211,10 +210,12 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
         elastic_launch(settings, function)(*args)
     except ChildFailedError as failed:
         rank, failure = failed.get_first_failure()
-        code = failure.exitcode if failure.exitcode in OUR_EXIT_CODES else RunError.exit_code
+        is_ours = failure.exitcode in set(ExitCode)  # any other is that of a crash
+        code = failure.exitcode if is_ours else RunError.exit_code
         how = f"with exit code {failure.exitcode}" if failure.exitcode >= 0 else f"by {failure.signal_name()}"
         raise StoppedError(f"process {rank} of the run ended first, {how}", code) from None
     except SignalException as stopped:
-        raise StoppedError(f"stopped by {stopped.sigval.name}", EXIT_CODES.get(stopped.sigval, PREEMPTED)) from None
+        code = EXIT_CODES.get(stopped.sigval, ExitCode.PREEMPTED)
+        raise StoppedError(f"stopped by {stopped.sigval.name}", code) from None
     finally:
         logging.disable(logging.NOTSET)

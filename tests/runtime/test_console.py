@@ -1,42 +1,30 @@
-"""What the user sees of an error, and the exit code."""
+"""What the user sees of a line, of an error, and of the exit code."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from margin_bench.errors import (
-    AlreadyRunningError,
-    CheckpointError,
-    ConfigError,
-    DataError,
-    RunError,
-    StoppedError,
-    nearest,
-)
-from margin_bench.runtime.console import exit_code_of, say
+from margin_bench.errors import DataError, StoppedError
+from margin_bench.runtime.console import counted, exit_code_of, say
 
 
 def fail(error):
     raise error
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (ConfigError("what to change"), 2),
-        (DataError("what to change"), 3),
-        (CheckpointError("what to change"), 4),
-        (RunError("what to change"), 5),
-        (AlreadyRunningError("what to change"), 6),
-        (StoppedError("what to change", 75), 75),
-    ],
-)
-def test_a_users_error_is_a_message_and_a_code(capsys, error, code):
+@pytest.mark.parametrize(("error", "code"), [(DataError("no image"), 3), (StoppedError("no image", 75), 75)])
+def test_an_error_of_the_user_is_a_message_and_a_code(capsys, error, code):
     assert exit_code_of(fail, error) == code
-    assert capsys.readouterr().err == "margin-bench: what to change\n"
+    assert capsys.readouterr().err == "margin-bench: no image\n"
 
 
-def test_success_and_interruption_have_codes_and_our_own_errors_go_through():
+def test_success_and_interruption_have_codes_and_our_own_errors_go_through(capsys):
     assert exit_code_of(lambda: None) == 0
     assert exit_code_of(fail, KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "margin-bench: interrupted\n"
     with pytest.raises(ZeroDivisionError):
         exit_code_of(fail, ZeroDivisionError())
 
@@ -47,11 +35,35 @@ def test_a_process_among_several_says_which_it_is(capsys, monkeypatch):
     assert capsys.readouterr().err == "margin-bench [process 3]: no such file\n"
 
 
-def test_nearest_names():
-    assert nearest("epcohs", ["epochs", "seed"]) == "; did you mean epochs?"
-    assert nearest("xyz", ["epochs", "seed"]) == ""
+def test_a_line_goes_to_stdout_unless_told_otherwise(capsys):
+    say("a table")
+    say("a remark", sys.stderr)
+    assert capsys.readouterr() == ("a table\n", "a remark\n")
 
 
-def test_a_line_is_said_on_stdout(capsys):
-    say("hello")
-    assert capsys.readouterr().out == "hello\n"
+def test_a_line_of_several_rows_is_written_in_one_piece():
+    pieces = []
+    say("first\nsecond", SimpleNamespace(write=pieces.append, flush=lambda: None))
+    assert pieces == ["first\nsecond\n"]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_who_has_gone_is_no_error(stream):
+    reading, writing = os.pipe()
+    os.close(reading)
+    other = "stderr" if stream == "stdout" else "stdout"
+    code = (
+        "import sys; from margin_bench.runtime.console import exit_code_of, say\n"
+        f"sys.exit(exit_code_of(lambda: [say(str(number), sys.{stream}) for number in range(9)]))"
+    )
+    streams = {stream: writing, other: subprocess.PIPE}
+    done = subprocess.run([sys.executable, "-c", code], text=True, **streams)
+    os.close(writing)
+    assert done.returncode == 0
+    assert not getattr(done, other)
+
+
+def test_a_number_stands_with_one_or_several():
+    assert counted(1, "row") == "1 row"
+    assert counted(0, "row") == "0 rows"
+    assert counted(2000, "class", "classes") == "2,000 classes"
