@@ -97,7 +97,7 @@ def with_timm() -> Pipeline:
     train = create_transform(SIZE, is_training=True, color_jitter=0.4, **options)
     test = create_transform(SIZE, crop_pct=SIZE / TEST_SIDE, **options)
     return Pipeline(
-        lambda files: fast_collate([(train(rgb(path)), 0) for _, path in files]),  # type: ignore[no-untyped-call]
+        lambda files: fast_collate([(train(rgb(path)), 0) for _, path in files]),
         lambda path: torch.as_tensor(test(rgb(path))),
     )
 

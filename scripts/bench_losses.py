@@ -39,7 +39,8 @@ def of_probabilities(loss: Loss) -> Loss:
 
 
 def torchvision_focal(logits: Tensor, targets: Tensor) -> Tensor:
-    return sigmoid_focal_loss(logits, targets, alpha=-1, gamma=2, reduction="mean")
+    loss: Tensor = sigmoid_focal_loss(logits, targets, alpha=-1, gamma=2, reduction="mean")
+    return loss
 
 
 def as_is(targets: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ def make_bare_loop(arguments: argparse.Namespace, world: World, precision: str) 
 
 
 def images_per_second(loop: Callable[[], None], num_images: int, device: torch.device) -> float:
-    synchronise = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    synchronise: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     synchronise()
     started = time.perf_counter()
     loop()

@@ -57,8 +57,8 @@ def main() -> None:
         size = sum(path.stat().st_size for path in Path(folder).glob("*/record.json"))
         print(f"{arguments.records} records of {size / arguments.records / 1000:.1f} kB, {len(all_cells)} cells")
         python = [sys.executable, "-m", "margin_bench", "tables", f"runs_dir={folder}"]
-        for words in (["table1", "dataset=digits"], ["ways", "dataset=digits"], []):
-            print(f"margin-bench tables {' '.join(words):<24} {seconds([*python, *words], arguments.repeats):.2f} s")
+        for table in (["table1", "dataset=digits"], ["ways", "dataset=digits"], []):
+            print(f"margin-bench tables {' '.join(table):<24} {seconds([*python, *table], arguments.repeats):.2f} s")
 
 
 if __name__ == "__main__":
