@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from margin_bench.config.build import build, call, takes
 from margin_bench.config.schema import BackboneConfig, TrainConfig
@@ -161,6 +162,8 @@ def _own_model(backbone: BackboneConfig, num_classes: int, pretrained: bool) -> 
         ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"backbone._target_={target} gives {type(model).__name__}; expected a torch.nn.Module")
+    if any(isinstance(module, LazyModuleMixin) for module in model.modules()):
+        raise ConfigError(f"{type(model).__name__} has lazy layers, whose weights are not made yet; give their sizes")
     _check_own_head(model, num_classes)
     return model
 

@@ -11,6 +11,7 @@ import timm
 import torch
 
 from margin_bench.cli import main
+from margin_bench.records.record import write_record
 from tests.helpers.tiny_run import read_record, read_result, start, train
 
 PACKAGE = '''
@@ -66,6 +67,12 @@ class NamedConvolutional(Convolutional):
 class OnePerImage(Net):
     def forward(self, images):
         return super().forward(images).mean(1)
+
+
+class Lazy(Net):
+    def __init__(self, num_classes):
+        super().__init__(num_classes, width=8)
+        self.head = nn.LazyLinear(num_classes)
 
 
 class FixedClasses(nn.Module):
@@ -208,6 +215,7 @@ def test_a_head_that_get_classifier_names_need_not_be_linear(runs_dir):
         ("ManyOptions", "unexpected keyword argument 'num_classes'"),
         ("Net", "argument: 'width'"),
         ("no_model", "gives int; expected a torch.nn.Module"),
+        ("Lazy", "has lazy layers"),
         ("Convolutional", "Give it a method get_classifier() that returns the layer that makes the logits"),
         ("Unnamed", "does not make logits of 80 classes"),
         ("OnePerImage +backbone.options.width=8", "Expected logits, a tensor (1, 80)"),
@@ -248,8 +256,6 @@ def test_a_saved_run_whose_class_has_changed_since_is_told(runs_dir, monkeypatch
 
 def test_a_record_from_before_own_backbones_is_scored_again(finished_run, tmp_path):
     """Its configuration has no `_target_`."""
-    from margin_bench.records.record import write_record
-
     record = json.loads((finished_run / "record.json").read_text())
     del record["config"]["backbone"]["_target_"]
     copy = tmp_path / finished_run.name
