@@ -60,7 +60,7 @@ def sample_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
 def num_steps(num_samples: int, batch_size: int) -> int:
     """Count the steps of an epoch: a last, partial batch is dropped; a split smaller than a batch fills one.
 
-    Example:
+    Examples:
         >>> num_steps(1000, batch_size=128), num_steps(100, batch_size=128)
         (7, 1)
     """
@@ -70,7 +70,7 @@ def num_steps(num_samples: int, batch_size: int) -> int:
 def rank_share(num_samples: int, rank: int, world_size: int) -> range:
     """Return the consecutive indices of one rank; the shares of all ranks hold each index once.
 
-    Example:
+    Examples:
         >>> [rank_share(10, rank, world_size=3) for rank in range(3)]
         [range(0, 3), range(3, 6), range(6, 10)]
     """

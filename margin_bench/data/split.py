@@ -17,7 +17,7 @@ class ImageFiles(Sequence[Path]):
         root: the folder.
         names: bytes (N,), relative to it, with "/" between folders.
 
-    Example:
+    Examples:
         >>> images = ImageFiles(Path("photos"), np.array([b"a.jpg", b"sub/b.jpg"]))
         >>> len(images), images[1].as_posix()
         (2, 'photos/sub/b.jpg')
@@ -54,7 +54,7 @@ class Split:
         faults: what is wrong in the annotations, a line each; the entries concerned are left out. No run starts with
             any; `margin-bench data check` lists them.
 
-    Example:
+    Examples:
         >>> images = np.zeros((3, 32, 32, 3), np.uint8)
         >>> targets = np.array([[1, 0], [1, 1], [0, -1]], np.int8)  # positive, negative, unlabeled
         >>> split = Split(images, targets, class_names=("cat", "dog"))

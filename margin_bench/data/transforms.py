@@ -68,7 +68,7 @@ def test_crop(image: Image.Image, size: int) -> Image.Image:
 def test_size(width: int, height: int, size: int) -> tuple[int, int]:
     """Return width and height of the image from which a test crop of `size` is cut; all in pixels.
 
-    Example:
+    Examples:
         >>> test_size(640, 480, size=224)
         (341, 256)
     """
@@ -79,7 +79,7 @@ def test_size(width: int, height: int, size: int) -> tuple[int, int]:
 def test_side(size: int) -> int:
     """Return the short side, in pixels, of the image from which a test crop of `size` is cut.
 
-    Example:
+    Examples:
         >>> test_side(224)
         256
     """

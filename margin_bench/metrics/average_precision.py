@@ -24,7 +24,7 @@ def map_class(scores: Scores, targets: Targets) -> float:
     Raises:
         ValueError: no class has a positive, scores are not finite, or shapes differ.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> scores = np.array([[0.9, 0.8], [0.5, 0.9], [0.2, 0.1]])
         >>> targets = np.array([[1, 1], [0, 0], [0, -1]], np.int8)
@@ -44,7 +44,7 @@ def map_sample(scores: Scores, targets: Targets) -> float:
     Raises:
         ValueError: no sample has a positive, scores are not finite, or shapes differ.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> scores = np.array([[0.9, 0.8, 0.1], [0.5, 0.9, 0.2], [0.2, 0.1, 0.3]])
         >>> targets = np.array([[1, 0, 0], [1, 0, -1], [0, 0, 0]], np.int8)
@@ -64,7 +64,7 @@ def average_precision(scores: Scores, targets: Targets) -> float:
     Raises:
         ValueError: scores are not finite, or shapes differ.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> scores = np.array([0.9, 0.8, 0.7, 0.6])
         >>> targets = np.array([1, 0, -1, 1], np.int8)

@@ -55,7 +55,7 @@ def draws(num_samples: int, resamples: range, seed: int) -> Draws:
     Returns:
         Unsigned integers (num_samples, len(resamples)), of a dtype that can hold `num_samples`.
 
-    Example:
+    Examples:
         >>> draws(5, range(3), seed=0).sum(axis=0).tolist()
         [5, 5, 5]
     """

@@ -107,7 +107,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     The smallest of m is multiplied by m, the next by m - 1, and so on. None becomes less than a smaller one, or more
     than 1.
 
-    Example:
+    Examples:
         >>> [round(p, 3) for p in holm([0.03, 0.01, 0.04])]
         [0.06, 0.03, 0.06]
     """

@@ -48,7 +48,7 @@ def metrics_by(scores: Scores, targets: Targets, protocol: str = PAPER) -> dict[
     Raises:
         ValueError: scores are not finite, or shapes differ.
 
-    Example:
+    Examples:
         >>> scores = np.array([[0.9, 0.2], [0.8, 0.1]])
         >>> targets = np.array([[1, 0], [0, 0]], np.int8)
         >>> metrics_by(scores, targets, "sklearn")["map_class"]

@@ -49,7 +49,7 @@ def mean_over_samples(of_rows: Callable[[Scores, Targets], NDArray[Any]], scores
     Raises:
         ValueError: no sample has a positive, or as `check_rankings`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> scores = np.array([[0.9, 0.1], [0.2, 0.3], [0.5, 0.4]])
         >>> targets = np.array([[1, 0], [1, 1], [0, 0]], np.int8)

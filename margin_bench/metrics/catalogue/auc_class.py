@@ -20,7 +20,7 @@ def auc_class(scores: Scores, targets: Targets) -> float:
     Raises:
         ValueError: no class has a positive and a negative, scores are not finite, or shapes differ.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> scores = np.array([[0.9, 0.8], [0.8, 0.9], [0.7, 0.7]])
         >>> targets = np.array([[1, 1], [0, 0], [0, 0]], np.int8)

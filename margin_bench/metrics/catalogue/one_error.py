@@ -21,7 +21,7 @@ def one_error(scores: Scores, targets: Targets) -> float:
     Raises:
         ValueError: no sample has a positive, scores are not finite, or shapes differ.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> scores = np.array([[0.9, 0.8, 0.7], [0.9, 0.8, 0.7]])
         >>> targets = np.array([[1, 0, 0], [0, 1, 1]], np.int8)
