@@ -4,7 +4,7 @@ import pytest
 
 from margin_bench.config.build import arguments_of, build, refuse_foreign_targets
 from margin_bench.errors import ConfigError
-from margin_bench.losses import TwoWayLoss
+from margin_bench.losses.twoway import TwoWayLoss
 
 
 def test_a_target_is_called_with_the_groups_entries_but_its_name():

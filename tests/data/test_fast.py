@@ -54,8 +54,9 @@ def test_the_test_transform_differs_by_rounding(size):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("seed", range(5))
 def test_the_training_transform_crops_as_the_papers_does(size, seed):
-    image = photo(*size)
-    left, top, right, bottom = transforms.draw_crop(*size, np.random.default_rng(seed))
+    width, height = size
+    image = photo(width, height)
+    left, top, right, bottom = transforms.draw_crop(width, height, np.random.default_rng(seed))
     ours = fast.resized(np.array(image)[top:bottom, left:right], 56, 56)
     theirs = transforms.train_crop(image, 56, np.random.default_rng(seed))
     difference = np.abs(ours.permute(1, 2, 0).numpy().astype(int) - np.array(theirs))

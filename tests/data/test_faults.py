@@ -1,10 +1,12 @@
 """What an examination of a data set finds, in splits made by hand; `margin-bench data check` shows it."""
 
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from margin_bench.data import faults as module
 from margin_bench.data.faults import examine
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import RunError
@@ -135,8 +137,8 @@ def test_plain_colour_and_grey_are_no_faults(folder):
 
 def test_a_killed_worker_ends_the_examination(folder, monkeypatch):
     def broken(*arguments, **options):
-        raise module.BrokenProcessPool("a process was terminated abruptly")
+        raise BrokenProcessPool("a process was terminated abruptly")
 
-    monkeypatch.setattr(module.ProcessPoolExecutor, "map", broken)
+    monkeypatch.setattr(ProcessPoolExecutor, "map", broken)
     with pytest.raises(RunError, match="Use fewer: workers=1"):
         faults_of(split_of(folder, 0), split_of(folder, 1), workers=1)

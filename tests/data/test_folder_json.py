@@ -1,5 +1,7 @@
 """A user's own annotations in COCO's format."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from tests.helpers import made
 def files(tmp_path):
     """Two annotation files, their images in folders of any name."""
     for name, number in (("train", 0), ("test", 1)):
-        content = {
+        content: dict[str, Any] = {
             "images": [{"id": 1, "file_name": f"{name}/x.jpg"}, {"id": 2, "file_name": f"{name}/deep/y.jpg"}],
             "categories": [{"id": 7, "name": "leaf"}, {"id": 5, "name": "stem"}],
             "annotations": [{"id": 1, "image_id": 1, "category_id": 7}, {"id": 2, "image_id": 2, "category_id": 5}],

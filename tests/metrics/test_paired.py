@@ -102,7 +102,7 @@ def test_a_run_does_not_differ_from_itself(groups, targets):
     (comparison,) = compare([groups[0], groups[0][::-1]], targets, ["map_class"], RESAMPLES, SEED)
     (difference,) = comparison.differences
     assert difference.difference == 0
-    assert difference.interval == (0, 0)
+    assert difference.interval == (0.0, 0.0)
     assert difference.share_above_zero == 0
     assert (difference.better, difference.worse, difference.equal) == (0, 0, NUM_CLASSES - 1)
     assert difference.wilcoxon_p == difference.holm_p == 1

@@ -7,6 +7,7 @@ import sys
 from margin_bench.cli import main
 from margin_bench.records.record import write_record
 from margin_bench.runs import repredict
+from margin_bench.runs.parts import load_split
 from tests.helpers.tiny_run import read_record, train
 
 
@@ -68,8 +69,6 @@ def test_the_test_split_of_a_run_with_a_held_out_part_needs_the_model(tmp_path, 
 
 
 def test_a_signal_on_the_way_ends_the_evaluation_without_scores(finished_run, monkeypatch, capsys):
-    load_split = repredict.load_split
-
     def stopped(*arguments):
         signal.raise_signal(signal.SIGTERM)
         return load_split(*arguments)

@@ -42,7 +42,7 @@ def test_a_line_goes_to_stdout_unless_told_otherwise(capsys):
 
 
 def test_a_line_of_several_rows_is_written_in_one_piece():
-    pieces = []
+    pieces: list[str] = []
     say("first\nsecond", SimpleNamespace(write=pieces.append, flush=lambda: None))
     assert pieces == ["first\nsecond\n"]
 

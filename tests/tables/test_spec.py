@@ -7,15 +7,16 @@ import yaml
 
 from margin_bench.config.schema import configs_dir
 from margin_bench.config.sources import Sources
+from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
-from margin_bench.tables.spec import read_table, read_yaml
+from margin_bench.tables.spec import read_table
 
 SOURCES = Sources()
 PAPER = [f"table{number}" for number in range(1, 8)]
 COLUMNS = "caption: a\ncolumns: {name: x, key: y, values: [1, 2]}\n"
 
 
-def write_table(folder: Path, text: str, name: str = "mine") -> list[Path]:
+def write_table(folder: Path, text: str, name: str = "mine") -> Sources:
     (folder / "table").mkdir(exist_ok=True)
     (folder / "table" / f"{name}.yaml").write_text(text)
     return Sources(folder)

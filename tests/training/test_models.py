@@ -1,6 +1,7 @@
 """Backbones of both libraries, their heads, and where their weights come from."""
 
 import re
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -190,14 +191,14 @@ def test_without_get_classifier_the_head_is_the_last_linear_layer():
 
 
 def test_a_head_that_get_classifier_names_is_taken_before_the_last_linear_layer():
-    model = Plain()
+    model: Any = Plain()
     model.get_classifier = lambda: model.body
     assert head_of(model) is model.body
 
 
 @pytest.mark.parametrize("named", [None, (nn.Linear(4, 3), nn.Linear(4, 3)), nn.Linear(4, 3), nn.Identity()])
 def test_a_head_that_is_no_layer_of_the_model_is_refused(named):
-    model = Plain()
+    model: Any = Plain()
     model.get_classifier = lambda: named
     with pytest.raises(ConfigError, match="no layer of the model with parameters"):
         head_of(model)

@@ -72,7 +72,7 @@ class StopsAfter(StopRequest):
         self.steps_left = steps
 
     @property
-    def exit_code(self):
+    def exit_code(self):  # type: ignore[override]
         self.steps_left -= 1
         return 0 if self.steps_left >= 0 else 75
 
