@@ -127,13 +127,13 @@ def _hand_over(command: str) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from margin_bench.config.schema import configs_dir
-    from margin_bench.launch.job import TASKS
+    from margin_bench.launch.task import TASKS
 
     errors: list[MarginBenchError] = []
 
     def task(config: "DictConfig") -> None:
         try:
-            TASKS[command](config)
+            TASKS[command](config).do()
         except MarginBenchError as error:
             errors.append(error)
 

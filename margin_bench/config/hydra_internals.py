@@ -4,6 +4,7 @@ Hydra is imported only where it is called: to read a YAML file takes none of it.
 """
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
     from hydra.types import TaskFunction
     from omegaconf import DictConfig
+    from submitit import AutoExecutor, Job
 
 
 def yaml_resolvers() -> Any:
@@ -63,3 +65,33 @@ def instantiate_launcher(command: str, words: Sequence[str], task: "TaskFunction
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
     launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
     return launcher, str(config.hydra.runtime.choices["hydra/launcher"])
+
+
+def submit(launcher: Any, jobs: Sequence[Sequence[str]]) -> list["Job[Any]"]:
+    """Submit jobs as the `launch` of a launcher of submitit does, but wait for none of them.
+
+    Args:
+        launcher: one of submitit's.
+        jobs: the overrides of each.
+
+    Returns:
+        The jobs; the result of each is Hydra's `JobReturn`.
+    """
+    from hydra.core.singleton import Singleton
+
+    state = Singleton.get_state()
+    calls = [(list(words), "hydra.sweep.dir", number, f"job_{number}", state) for number, words in enumerate(jobs)]
+    return _executor(launcher).map_array(launcher, *zip(*calls, strict=True))
+
+
+def _executor(launcher: Any) -> "AutoExecutor":
+    """Make the executor of a launcher of submitit, with the options of its configuration."""
+    from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
+    from submitit import AutoExecutor
+
+    cluster, options = launcher._EXECUTOR, dict(launcher.params)
+    at_start = {f"{cluster}_{key}": options.pop(key) for key in ["max_num_timeout"] if key in options}
+    executor = AutoExecutor(options.pop("submitit_folder"), cluster, **at_start)
+    of_all = {field.name for field in dataclasses.fields(BaseQueueConf)}
+    executor.update_parameters(**{key if key in of_all else f"{cluster}_{key}": options[key] for key in options})
+    return executor

@@ -1,51 +1,57 @@
-"""What Hydra's launchers of submitit do not do: name the jobs that are lost, and say where there is no Slurm."""
+"""Do what Hydra's launchers of submitit do not: name the jobs that are lost, and say where there is no Slurm."""
 
-import contextlib
 import shutil
-from collections.abc import Iterator
-from typing import Any
-from unittest import mock
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
 
-from margin_bench.errors import ConfigError
+from margin_bench.config.hydra_internals import submit
+from margin_bench.errors import ConfigError, ExitCode
 from margin_bench.launch.job import Outcome
 
+if TYPE_CHECKING:  # an extra, which takes time to import
+    from submitit import Job
 
-def is_submitit(launcher: object) -> bool:
+
+def is_submitit(launcher: Launcher) -> bool:
+    """Tell whether a launcher is one of submitit's, here or on Slurm."""
     return type(launcher).__module__.startswith("hydra_plugins.hydra_submitit_launcher.")
 
 
-def check_slurm(launcher: object, name: str) -> None:
-    """Looks for Slurm where a launcher needs it.
+def check_slurm(launcher: Launcher, name: str) -> None:
+    """Look for Slurm where a launcher needs it.
 
     Raises:
         ConfigError: it is not there.
     """
     if is_submitit(launcher) and type(launcher).__name__ == "SlurmLauncher" and not shutil.which("srun"):
         raise ConfigError(
-            f"hydra/launcher={name} needs Slurm, which this machine has not: there is no srun\n"
+            f"hydra/launcher={name} needs Slurm, and there is no srun on this machine\n"
             "Give the command on a machine of the cluster, or take hydra/launcher=submitit_local, or none."
         )
 
 
-@contextlib.contextmanager
-def lost_jobs_named() -> Iterator[None]:
-    """Gives a job that ended without a result, killed by the system say, an outcome like all others.
+def outcomes_of_cluster(launcher: Launcher, jobs: Sequence[Sequence[str]]) -> list[Outcome]:
+    """Submit jobs, wait for all of them, and return how each ended, also one that the system has killed.
 
-    The launchers collect results one after another, and the first that is missing would cost them all others.
+    The `launch` of such a launcher gives up at the first job without a result, and all other results with it.
+
+    Args:
+        launcher: one of submitit's.
+        jobs: the overrides of each.
     """
-    import submitit
+    return [_outcome(job) for job in submit(launcher, jobs)]
 
-    results_of = submitit.Job.results
 
-    def results(job: submitit.Job[Any]) -> list[JobReturn]:
-        try:
-            return results_of(job)
-        except submitit.core.utils.UncompletedJobError:
-            lost = JobReturn(status=JobStatus.COMPLETED)
-            lost.return_value = Outcome(1, f"its job ended without a result ({job.state}); see {job.paths.stderr}")
-            return [lost]
+def _outcome(job: "Job[Any]") -> Outcome:
+    """Wait for a job and return its outcome: that of its first process, which is the one that prints and writes."""
+    from submitit.core.utils import UncompletedJobError
 
-    with mock.patch.object(submitit.Job, "results", results):
-        yield
+    first = job.task(0)
+    try:
+        outcome: Outcome = first.result().return_value
+    except UncompletedJobError:
+        lost = f"its job ended without a result ({first.state}); see {first.paths.stderr}"
+        return Outcome(ExitCode.FAILED, lost)
+    return outcome

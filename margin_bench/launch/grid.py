@@ -1,4 +1,4 @@
-"""A command with `-m`: every combination of the values that its overrides name."""
+"""Do a command with `-m`: every combination of the values that its overrides name."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,16 @@ from margin_bench.launch.launcher import failures, launch, num_processes
 
 
 def sweep(command: str, overrides: Sequence[str], sources: Sources) -> None:
-    """Does every job of a grid that is not done yet. The overrides are checked.
+    """Do every job of a grid that is not done yet.
+
+    Args:
+        command: train or evaluate.
+        overrides: as the user gives them, already checked.
+        sources: where the YAML files are.
 
     Raises:
-        ConfigError: they choose a sweeper of Hydra's, or do not fit the processes of the launcher.
-        MarginBenchError: jobs failed, each of which is named; or as `launch`.
+        ConfigError: an override chooses a sweeper of Hydra's, or does not fit the processes of the launcher.
+        MarginBenchError: jobs failed, each with its line; or as `launch`.
     """
     for override in overrides:
         if override.lstrip("+~").startswith("hydra") and "sweeper" in override.partition("=")[0]:

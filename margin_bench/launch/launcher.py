@@ -1,18 +1,18 @@
-"""Any list of jobs through Hydra's launcher: one after another in this process, or wherever the launcher puts them."""
+"""Do a list of jobs through Hydra's launcher: one after another in this process, or wherever the launcher puts them."""
 
 import functools
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from margin_bench.config.compose import COMPOSITION_ERRORS, check
 from margin_bench.config.hydra_internals import instantiate_launcher
 from margin_bench.config.schema import is_for_hydra
 from margin_bench.config.sources import Sources
-from margin_bench.errors import AlreadyRunningError, CheckpointError, ConfigError, MarginBenchError
-from margin_bench.launch.cluster import check_slurm, is_submitit, lost_jobs_named
+from margin_bench.errors import CheckpointError, ConfigError, ExitCode, MarginBenchError
+from margin_bench.launch.cluster import check_slurm, is_submitit, outcomes_of_cluster
 from margin_bench.launch.job import JobsStopped, Outcome, outcome_of
 from margin_bench.records.history import LOG
 from margin_bench.records.record import read_record
@@ -22,10 +22,10 @@ from margin_bench.runtime.lock import wait_until_free
 
 
 def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], sources: Sources) -> list[Outcome]:
-    """Does what `command` does, once for each of the jobs.
+    """Do the task of a command once for each of the jobs.
 
-    A run that another process works on is left to it, and looked at again after all others: if it is finished by then,
-    it is only shown, and if it is broken, it goes on.
+    A run that another process works on is left to it, and tried again after all others: it is shown if it is finished
+    by then, and goes on if it is broken.
 
     Args:
         jobs: the overrides of each.
@@ -34,8 +34,10 @@ def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], s
 
     Raises:
         ConfigError: the launcher refuses what it is given.
-        MarginBenchError: a signal stopped a run, whose state is saved, and the rest did not begin; or the launcher has
-            given up.
+        MarginBenchError: a signal stopped a run, and the jobs after it did not begin; or the launcher has given up.
+
+    Returns:
+        How each job ended, in their order.
     """
     outcomes = _launch(command, jobs, shared, sources)
     while busy := {number: run_dir for number, outcome in enumerate(outcomes) if (run_dir := _busy(outcome))}:
@@ -49,7 +51,7 @@ def launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], s
 
 
 def num_processes(shared: Sequence[str], sources: Sources) -> int | None:
-    """How many processes of its own the launcher gives to a run; None: `devices` counts.
+    """Return how many processes the launcher itself gives to a run; None: `devices` counts.
 
     Raises:
         ConfigError: there is no such launcher.
@@ -63,7 +65,7 @@ def num_processes(shared: Sequence[str], sources: Sources) -> int | None:
 
 
 def failures(outcomes: Iterable[tuple[str, Outcome]]) -> list[str]:
-    """A line for each job that failed: its name, the cause, and where its log is."""
+    """Return a line for each job that failed: its name, the cause, and where its log is."""
     return [
         f"{name}: {outcome.message.splitlines()[0].rstrip('.')}{_log(outcome)}"
         for name, outcome in outcomes
@@ -72,6 +74,7 @@ def failures(outcomes: Iterable[tuple[str, Outcome]]) -> list[str]:
 
 
 def _launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], sources: Sources) -> list[Outcome]:
+    """Do each job once, and show the results of those that ran elsewhere."""
     of_all = [word for word in shared if not is_for_hydra(word)]
     with sources.opened("margin-bench"), _told_errors():
         task = functools.partial(outcome_of, command, jobs)
@@ -80,9 +83,11 @@ def _launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], 
         elsewhere = name != "basic"
         if elsewhere:
             say(f"jobs with the launcher: {len(jobs)}", sys.stderr)
-        with lost_jobs_named() if is_submitit(launcher) else nullcontext():
-            returns = launcher.launch([[*of_all, *job] for job in jobs], 0)
-        outcomes: list[Outcome] = [each.return_value for each in returns]
+        overrides = [[*of_all, *job] for job in jobs]
+        if is_submitit(launcher):
+            outcomes = outcomes_of_cluster(launcher, overrides)
+        else:
+            outcomes = [each.return_value for each in launcher.launch(overrides, 0)]
     if elsewhere:
         _show_results(outcomes)
     return outcomes
@@ -90,7 +95,7 @@ def _launch(command: str, jobs: Sequence[Sequence[str]], shared: Sequence[str], 
 
 @contextmanager
 def _told_errors() -> Iterator[None]:
-    """Tells the user what ended all jobs at once. Those of a job itself are in its outcome."""
+    """Raise what ended all jobs at once as an error of the user. What ended a single job is in its outcome."""
     try:
         yield
     except JobsStopped as stopped:
@@ -102,22 +107,23 @@ def _told_errors() -> Iterator[None]:
     except RuntimeError as error:  # what submitit raises
         raise MarginBenchError(
             f"the launcher has given up: {str(error).partition(chr(10))[0] or error.__cause__}\n"
-            "Its jobs, if any run, go on, and their output is in .submitit in runs_dir.\n"
-            "The same command again waits for them and does what is then missing."
+            "Jobs that run go on; their output is in .submitit in runs_dir.\n"
+            "Give the same command again: it waits for them and does what is then missing."
         ) from error
 
 
 def _show_results(outcomes: Sequence[Outcome]) -> None:
-    """Prints the scores of runs that other processes have trained, which could not print them here."""
+    """Print the scores of runs that other processes have trained, and could not print here."""
     for outcome in outcomes:
         if outcome.run_dir and not outcome.exit_code and (record := read_record(outcome.run_dir)):
             print_result(record, outcome.run_dir)
 
 
 def _busy(outcome: Outcome) -> Path | None:
-    """The directory of a run that another process works on."""
-    return outcome.run_dir if outcome.exit_code == AlreadyRunningError.exit_code else None
+    """Return the directory of a run that another process works on; None: none does."""
+    return outcome.run_dir if outcome.exit_code == ExitCode.BUSY else None
 
 
 def _log(outcome: Outcome) -> str:
+    """Return where the log of a failed run is, as the end of a line; empty if there is none."""
     return f"; see {outcome.run_dir / LOG}" if outcome.run_dir and (outcome.run_dir / LOG).exists() else ""

@@ -1,0 +1,80 @@
+"""Say what `train` and `evaluate` do with one composed configuration.
+
+Imports no torch until there is something to do, which a finished run has not.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from omegaconf import DictConfig
+
+from margin_bench.config.identity import run_id
+from margin_bench.config.schema import EvaluateConfig, TrainConfig, typed
+from margin_bench.records.record import FINISHED, read_record
+from margin_bench.records.summary import print_result
+from margin_bench.runtime.console import say
+
+
+class Task(Protocol):
+    """What a command does with one configuration, which it is made with.
+
+    Attributes:
+        run_dir: the directory of the run that it makes; None: it makes none.
+    """
+
+    run_dir: Path | None
+
+    def do(self) -> None:
+        """Do it."""
+
+
+class Train:
+    """Train a run, or show it if it is finished."""
+
+    def __init__(self, config: DictConfig) -> None:
+        from margin_bench.runtime.precision import resolve_precision  # which imports torch
+
+        self.config: TrainConfig = typed("train", config)
+        self.config.precision = resolve_precision(self.config.precision)
+        self.run_dir: Path | None = Path(self.config.runs_dir) / run_id(self.config)
+
+    def do(self) -> None:
+        """Train the run, unless it is finished."""
+        assert self.run_dir is not None
+        record = read_record(self.run_dir)
+        if record is not None and record["status"] == FINISHED:
+            if os.environ.get("RANK", "0") == "0":
+                say(f"this run is finished already{_elsewhere(record, self.config)}", sys.stderr)
+                print_result(record, self.run_dir)
+            return
+        from margin_bench.runs.train import train  # which imports all that trains
+
+        train(self.config, self.run_dir)
+
+
+class Evaluate:
+    """Score a finished run again."""
+
+    run_dir: Path | None = None
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config: EvaluateConfig = typed("evaluate", config)
+
+    def do(self) -> None:
+        """Score the run and print the scores."""
+        from margin_bench.runs.evaluate import evaluate
+
+        evaluate(self.config)
+
+
+# By the name of the command.
+TASKS: dict[str, Callable[[DictConfig], Task]] = {"train": Train, "evaluate": Evaluate}
+
+
+def _elsewhere(record: dict[str, Any], config: TrainConfig) -> str:
+    """Say where the data of a finished run was, if it is said to be elsewhere now: its images do not name a run."""
+    before, now = (dataset.get("root") for dataset in (record["config"]["dataset"], config.dataset))
+    return "" if before == now else f", with the data in {before}"
