@@ -1,10 +1,11 @@
-"""From the words of a command line to a configuration, or to all that is wrong with them. Imports no torch."""
+"""Make a configuration of the words of a command line, or tell all that is wrong with them. Imports no torch."""
 
 import copy
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,6 @@ from yaml import YAMLError
 
 from margin_bench.config.checks import RELATED, mistakes_in
 from margin_bench.config.hydra_internals import apply_override, group_options, parse_override
-from margin_bench.config.schema import leaves
 from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError, nearest
 
@@ -24,8 +24,76 @@ from margin_bench.errors import ConfigError, nearest
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 
 
+@dataclass(frozen=True)
+class Composition:
+    """What the overrides of one run make.
+
+    Attributes:
+        config: the configuration, with all overrides that are right.
+        defaults: what the YAML files say for the same choices, without the values of the overrides.
+        mistakes: what is wrong with the other overrides, a line each.
+    """
+
+    config: DictConfig
+    defaults: DictConfig
+    mistakes: list[str]
+
+
+class Composer:
+    """Compose the configurations of a command: Hydra composes each choice of files once, then the values are put in.
+
+    Its methods need opened sources.
+    """
+
+    def __init__(self, command: str, sources: Sources) -> None:
+        self._compose = lambda words: sources.compose(command, words)
+        self._files_of = cache(lambda group: group_options(group, sources.search_words))
+        self._defaults: dict[tuple[str, ...], tuple[DictConfig, list[str]]] = {}
+
+    def of(self, overrides: Sequence[Override]) -> Composition:
+        """Compose one run.
+
+        Raises:
+            ConfigError: each choice of a file is right, but not together with the others.
+        """
+        choices = tuple(str(override.input_line) for override in overrides if self._is_choice(override))
+        values = [override for override in overrides if not self._is_choice(override)]
+        if choices not in self._defaults:
+            self._defaults[choices] = self._of_choices(choices)
+        defaults, mistakes = self._defaults[choices]
+        config, more = _applied(values, defaults)
+        return Composition(config, defaults, mistakes + more)
+
+    def _is_choice(self, override: Override) -> bool:
+        """Return whether an override chooses a file of a group (`dataset=coco`), or is for Hydra itself."""
+        return bool(override.is_hydra_override() or self._files_of(override.key_or_group))
+
+    def _of_choices(self, choices: Sequence[str]) -> tuple[DictConfig, list[str]]:
+        """Return what the YAML files say for the choices that are right, and what is wrong with the others."""
+        try:
+            return self._compose(choices), []
+        except COMPOSITION_ERRORS as error:
+            mistakes = {choice: self._choice_mistakes(choice) for choice in choices}
+            if not any(mistakes.values()):
+                raise ConfigError(f"{' '.join(choices)}: {_first_line(error)}") from error
+        config, more = self._of_choices([choice for choice in choices if not mistakes[choice]])
+        return config, [*itertools.chain(*mistakes.values()), *more]
+
+    def _choice_mistakes(self, choice: str) -> list[str]:
+        parsed, value = parse_override(choice), choice.partition("=")[2]
+        key, options = parsed.key_or_group, sorted(self._files_of(parsed.key_or_group))
+        is_name = not parsed.is_delete() and re.fullmatch(r"[\w/-]*", value)
+        if options and is_name and value not in options:
+            return [f"{choice}: there is no {key} {value}{nearest(value, options)} (known: {', '.join(options)})"]
+        try:
+            self._compose([choice])
+        except COMPOSITION_ERRORS as error:
+            return [f"{choice}: {_first_line(error)}"]
+        return []
+
+
 def check(command: str, overrides: Sequence[str], sources: Sources, num_processes: int | None = None) -> None:
-    """Checks the overrides of one run, or of every value of a sweep.
+    """Check the overrides of one run, or of every value of a sweep.
 
     Args:
         overrides: in Hydra's grammar.
@@ -35,31 +103,28 @@ def check(command: str, overrides: Sequence[str], sources: Sources, num_processe
     Raises:
         ConfigError: names every mistake, a line each.
     """
-
-    @cache
-    def groups_files(key: str) -> list[str]:
-        return group_options(key, sources.search_words)
-
-    @cache
-    def defaults_of(choices: tuple[str, ...]) -> tuple[DictConfig, list[str]]:
-        return _defaults(lambda words: sources.compose(command, words), groups_files, choices)
-
+    composer = Composer(command, sources)
     with sources.opened():
         mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override, sources)]
         if not mistakes:
             mistakes = _repeated_keys(overrides)
             for cell in _cells(overrides, sources):
-                choices = [override for override in cell if _is_choice(override, groups_files)]
-                values = [override for override in cell if not _is_choice(override, groups_files)]
-                defaults, found = defaults_of(tuple(str(choice.input_line) for choice in choices))
-                found = found + _mistakes(command, values, defaults, num_processes)
+                made = composer.of(cell)
+                found = made.mistakes + _value_mistakes(command, made, num_processes)
                 mistakes += [mistake for mistake in found if mistake not in mistakes]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
 
 
+def _value_mistakes(command: str, made: Composition, num_processes: int | None) -> list[str]:
+    try:
+        return mistakes_in(command, made.config, made.defaults, num_processes)
+    except OmegaConfBaseException as error:  # of an interpolation
+        return [f"{error.full_key}: {_first_line(error)}"]
+
+
 def refuse_sweeps(overrides: Sequence[str]) -> None:
-    """Raises ConfigError if an override has several values: they are for a sweep."""
+    """Raise ConfigError if an override has several values: they are for a sweep."""
     for override in overrides:
         with suppress(HydraException):  # its syntax is wrong, which `check` says
             if parse_override(override).is_sweep_override():
@@ -70,7 +135,7 @@ def refuse_sweeps(overrides: Sequence[str]) -> None:
 
 
 def composed(command: str, overrides: Sequence[str], sources: Sources) -> DictConfig:
-    """The configuration that the overrides of one run make, unless they are wrong.
+    """Return the configuration that the overrides of one run make, unless they are wrong.
 
     Raises:
         ConfigError: as `check`; or one is a sweep.
@@ -84,7 +149,7 @@ def composed(command: str, overrides: Sequence[str], sources: Sources) -> DictCo
 
 
 def grid(overrides: Sequence[str], sources: Sources) -> tuple[list[str], list[list[str]]]:
-    """The overrides that all runs of a sweep share, and what each run has besides, the last key changing fastest.
+    """Return the overrides that all runs of a sweep share, and those that each run has besides, the last key fastest.
 
     A value that is given twice counts once.
     """
@@ -115,7 +180,7 @@ def _syntax_mistakes(override: str, sources: Sources) -> list[str]:
 
 
 def _repeated_keys(overrides: Sequence[str]) -> list[str]:
-    """A line for each key that is given several times, once with values to go through: only some would count."""
+    """Name each key that is given several times, one of them with values to go through: only some would count."""
     by_key: dict[str, list[Override]] = {}
     for override in map(parse_override, overrides):
         by_key.setdefault(override.get_key_element().lstrip("+~"), []).append(override)
@@ -127,7 +192,7 @@ def _repeated_keys(overrides: Sequence[str]) -> list[str]:
 
 
 def _cells(overrides: Sequence[str], sources: Sources) -> Iterator[list[Override]]:
-    """The overrides of single runs in which every value of a sweep stands, and every combination of related keys."""
+    """Yield runs of a sweep until each value has been in one, and each combination of the values of related keys."""
     values = [_single_values(parse_override(override), sources) for override in overrides]
     first = [choices[0] for choices in values]
     yield first
@@ -152,66 +217,14 @@ def _single_values(override: Override, sources: Sources) -> list[Override]:
 
 
 def _related(keys: list[str]) -> list[list[int]]:
-    """The positions of keys that only together are right or wrong: a key and its group, and the keys of one rule."""
+    """Return the positions of keys that are right or wrong together: a key and its group, and the keys of one rule."""
     together = [frozenset([key, key.partition(".")[0]]) for key in keys] + list(RELATED)
     found = [[position for position, key in enumerate(keys) if key in related] for related in dict.fromkeys(together)]
     return [positions for positions in found if positions]
 
 
-def _is_choice(override: Override, groups_files: Callable[[str], list[str]]) -> bool:
-    """Whether an override chooses a file of a group (`dataset=coco`), or is for Hydra itself."""
-    key = override.key_or_group
-    return bool(override.is_hydra_override() or groups_files(key))
-
-
-def _defaults(
-    composed: Callable[[Sequence[str]], DictConfig],
-    groups_files: Callable[[str], list[str]],
-    choices: Sequence[str],
-) -> tuple[DictConfig, list[str]]:
-    """What the YAML files say for the choices that are right, and what is wrong with the others.
-
-    Raises:
-        ConfigError: each choice is right, but not together with the others.
-    """
-    try:
-        return composed(choices), []
-    except COMPOSITION_ERRORS as error:
-        mistakes = {choice: _choice_mistakes(composed, groups_files, choice) for choice in choices}
-        if not any(mistakes.values()):
-            raise ConfigError(f"{' '.join(choices)}: {_first_line(error)}") from error
-    config, more = _defaults(composed, groups_files, [choice for choice in choices if not mistakes[choice]])
-    return config, [*itertools.chain(*mistakes.values()), *more]
-
-
-def _choice_mistakes(
-    composed: Callable[[Sequence[str]], DictConfig], groups_files: Callable[[str], list[str]], choice: str
-) -> list[str]:
-    parsed, value = parse_override(choice), choice.partition("=")[2]
-    key, options = parsed.key_or_group, sorted(groups_files(parsed.key_or_group))
-    is_name = not parsed.is_delete() and re.fullmatch(r"[\w/-]*", value)
-    if options and is_name and value not in options:
-        return [f"{choice}: there is no {key} {value}{nearest(value, options)} (known: {', '.join(options)})"]
-    try:
-        composed([choice])
-    except COMPOSITION_ERRORS as error:
-        return [f"{choice}: {_first_line(error)}"]
-    return []
-
-
-def _mistakes(
-    command: str, overrides: Sequence[Override], defaults: DictConfig, num_processes: int | None
-) -> list[str]:
-    """What is wrong with the overrides of one run that choose no group: with keys, and with values."""
-    try:
-        config, mistakes = _applied(overrides, defaults)
-        return mistakes + mistakes_in(command, config, defaults, num_processes)
-    except OmegaConfBaseException as error:  # of an interpolation
-        return [f"{error.full_key}: {_first_line(error)}"]
-
-
 def _applied(overrides: Sequence[Override], defaults: DictConfig) -> tuple[DictConfig, list[str]]:
-    """The defaults with the overrides that are right, and what is wrong with the others."""
+    """Return the defaults with the overrides that are right, and what is wrong with the others."""
     config = copy.deepcopy(defaults)
     for position, override in enumerate(overrides):
         if found := _apply(override, config, defaults):  # it may have left a trace, so once more without it
@@ -221,7 +234,7 @@ def _applied(overrides: Sequence[Override], defaults: DictConfig) -> tuple[DictC
 
 
 def _apply(override: Override, config: DictConfig, defaults: DictConfig) -> list[str]:
-    """Puts an override into the configuration, as Hydra itself does after composing, or says why it cannot."""
+    """Put an override into the configuration, as Hydra itself does after composing, or say why it does not fit."""
     key, words = override.key_or_group, override.input_line
     if key == "loss.way" and OmegaConf.select(defaults, "loss.about.kind") == "point-wise":
         return [
@@ -231,7 +244,7 @@ def _apply(override: Override, config: DictConfig, defaults: DictConfig) -> list
     try:
         apply_override(override, config)
     except (HydraException, OmegaConfBaseException) as error:
-        known = _keys(defaults)
+        known = sorted(_keys(OmegaConf.to_container(defaults)))
         if key in known:
             return [f"{words}: {_first_line(error)}"]
         if key.startswith("backbone.options."):
@@ -242,16 +255,14 @@ def _apply(override: Override, config: DictConfig, defaults: DictConfig) -> list
     return []
 
 
-def _keys(config: DictConfig) -> list[str]:
-    return sorted({key for path, _ in leaves(config) for key in _with_parents(path)})
-
-
-def _with_parents(path: str) -> list[str]:
-    parts = path.split(".")
-    return [".".join(parts[: length + 1]) for length in range(len(parts))]
+def _keys(content: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys of nested mappings, those of the sections among them."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        yield f"{prefix}{key}"
+        yield from _keys(value, f"{prefix}{key}.")
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says in its first line; a YAML file's says only further down where."""
+    """Return the first line of an error; all lines of a YAML file's error, which says only further down where it is."""
     lines = str(error).splitlines()
     return " ".join(line.strip() for line in lines) if isinstance(error, YAMLError) else lines[0]

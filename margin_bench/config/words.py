@@ -1,4 +1,4 @@
-"""Overrides as words, in Hydra's grammar. Imports no torch."""
+"""Read and write single overrides as words of Hydra's grammar. Imports no torch."""
 
 import re
 from contextlib import suppress
@@ -13,7 +13,7 @@ from margin_bench.errors import ConfigError
 
 @cache
 def parsed(word: str) -> Override:
-    """What Hydra reads in an override that gives one key one value.
+    """Read an override that gives one key one value, as Hydra does.
 
     Raises:
         ConfigError: it is no such override.
@@ -32,7 +32,7 @@ def parsed(word: str) -> Override:
 
 
 def in_words(key: str, value: str) -> str:
-    """The override that gives a key this very text, in quotes where Hydra would read something else in it."""
+    """Return the override that gives a key this very text, in quotes where Hydra would read something else in it."""
     word = f"{key}={value}"
     with suppress(ConfigError):
         if parsed(word).value() == value:
@@ -43,11 +43,11 @@ def in_words(key: str, value: str) -> str:
 
 
 def text_of(word: str) -> str:
-    """The text that an override gives its key; in quotes it is that which stands in them."""
+    """Return the text that an override gives its key, without the quotes around it."""
     value = word.partition("=")[2]
     return str(parsed(word).value()) if value[:1] in ("'", '"') else value
 
 
 def key_of(word: str) -> str:
-    """The key of an override, without the sign that adds it."""
+    """Return the key of an override, without the sign that adds it."""
     return word.partition("=")[0].lstrip("+")

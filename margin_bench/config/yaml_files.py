@@ -1,4 +1,4 @@
-"""YAML files as Hydra reads them, and faster. Imports no torch."""
+"""Read YAML files as Hydra does, and faster. Imports no torch."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from margin_bench.errors import ConfigError
 
 
 def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    """As PyYAML constructs one, which takes the last of two values that one key has."""
+    """Construct a mapping as PyYAML does, but refuse a key that is there twice."""
     keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
     if twins := [key for key in keys if keys.count(key) > 1]:
         raise yaml.constructor.ConstructorError(None, None, f"{twins[0]} is there twice", node.start_mark)
@@ -27,7 +27,7 @@ _LOADER = type(
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """What a YAML file says, key by key.
+    """Return what a YAML file says, key by key.
 
     Raises:
         ConfigError: it cannot be read, is no YAML, or has no keys.
