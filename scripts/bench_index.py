@@ -22,12 +22,15 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from margin_bench.data import coco, vaw
-from margin_bench.data.annotations import cache_dir
 from margin_bench.data.loading import TrainSampler, train_loader
 from margin_bench.data.split import Split
 from margin_bench.data.transforms import Paper
 from margin_bench.losses import TwoWayLoss
+<<<<<<< HEAD
 from margin_bench.targets import UNLABELED
+=======
+from margin_bench.runtime.files import cache_dir
+>>>>>>> 919473c (Tables compose as runs do, and remember on disk what the words of a cell compose to)
 from margin_bench.training.predict import score
 
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from margin_bench.commands.arguments import Arguments, parse
 from margin_bench.commands.tables import show
 from margin_bench.config.compose import check
-from margin_bench.config.words import in_words
+from margin_bench.config.words import in_words, key_of
 from margin_bench.errors import ConfigError, MarginBenchError
 from margin_bench.launch.job import Outcome
 from margin_bench.launch.launcher import failures, launch, num_processes
@@ -107,7 +107,9 @@ class _Work:
 
     def _measured(self, records: Records) -> list[Measured]:
         request = self.arguments.request
-        return [measure(table, request, records, self.identities, compose_all=True) for table in self.tables]
+        tables = [measure(table, request, records, self.identities, compose_all=True) for table in self.tables]
+        self.identities.save()
+        return tables
 
     def _missing(self, tables: Sequence[Measured]) -> list[Run]:
         """The runs that are missing, each once however many cells share it."""
@@ -137,7 +139,7 @@ class _Work:
         for block in table.blocks:
             for row, column in block.pairs():
                 words = block.words_of(row, column)
-                choices = tuple(word for word in words if self.identities.is_choice(word))
+                choices = tuple(word for word in words if self.arguments.sources.has_group(key_of(word)))
                 for word in words:
                     if word not in choices:
                         key, _, value = word.partition("=")

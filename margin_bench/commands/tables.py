@@ -54,6 +54,7 @@ def _tables(parsed: Arguments) -> None:
         found = [measure(table, parsed.request, records, identities) for table in wanted]
     else:
         found = every_table(parsed.request, records, identities)
+    identities.save()
     if not found:
         say(
             f"no record in {parsed.runs_dir} is in a table by these words: margin-bench reproduce table3 dataset=digits"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from hydra.core.override_parser.types import Glob, Override
@@ -46,7 +46,7 @@ class Composer:
     """
 
     def __init__(self, command: str, sources: Sources) -> None:
-        self._compose = lambda words: sources.compose(command, words)
+        self._compose = partial(sources.compose, command)
         self._files_of = cache(lambda group: group_options(group, sources.search_words))
         self._defaults: dict[tuple[str, ...], tuple[DictConfig, list[str]]] = {}
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import CheckpointError, DataError
-from margin_bench.runtime.files import sha256, write_atomic
+from margin_bench.runtime.files import cache_dir, sha256, write_atomic
 from margin_bench.targets import positives
 
 DIGEST_BYTES = hashlib.sha256().digest_size  # before the content of an index
@@ -116,11 +116,6 @@ def _parsed(files: Sequence[Path], parse: Callable[[], Annotations]) -> Annotati
     except (OSError, OverflowError, RecursionError) as error:
         beside = " and those beside it" if len(files) > 1 else ""
         raise DataError(f"{files[0]}{beside} cannot be read: {type(error).__name__}: {error}.") from error
-
-
-def cache_dir() -> Path:
-    """Return the folder of what is made once and kept: `$MARGIN_BENCH_DATA`, or `~/.cache/margin-bench`."""
-    return Path(os.environ.get("MARGIN_BENCH_DATA") or Path.home() / ".cache" / "margin-bench")
 
 
 def _name_fault(name: Any) -> str | None:

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from margin_bench.data.annotations import cache_dir
 from margin_bench.data.images import box_in_pixels, read_image
 from margin_bench.data.transforms import draw_crop, draw_jitter, lighting, test_side, test_size
 from margin_bench.errors import CheckpointError, DataError
-from margin_bench.runtime.files import write_atomic
+from margin_bench.runtime.files import cache_dir, write_atomic
 
 LUMA = torch.tensor([19595, 38470, 7471]) / 65536  # of red, green and blue, as Pillow has it
 CACHE_QUALITY = 90  # of the JPEG files in the cache

@@ -8,6 +8,11 @@ from pathlib import Path
 from margin_bench.errors import CheckpointError
 
 
+def cache_dir() -> Path:
+    """Return the folder of what is made once and kept: `$MARGIN_BENCH_DATA`, or `~/.cache/margin-bench`."""
+    return Path(os.environ.get("MARGIN_BENCH_DATA") or Path.home() / ".cache" / "margin-bench")
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path`. Whatever happens, a reader finds the old content or the new one, never a part.
 

@@ -145,7 +145,7 @@ def _cells(table: Table, wanted: Table, known: set[tuple[str, ...]] | None, iden
             if published:
                 original = written[block.name].words_of(row, column)
                 published = published if _is_same(original, words, identities) else {}
-            is_composed = known is None or can_have_names(words, known, identities)
+            is_composed = known is None or can_have_names(words, known, identities.sources)
             identity = _identity_of(table, words, identities) if is_composed else None
             cells.append(Cell(block, row, column, words, identity, published))
     return cells
@@ -181,7 +181,10 @@ def _is_same(words: tuple[str, ...], others: tuple[str, ...], identities: Identi
     others = tuple(word for word in others if word not in PAPERS_OWN and key_of(word) != "precision")
     if words == others:
         return True
-    choices = [dict(word.split("=", 1) for word in each if identities.is_choice(word)) for each in (words, others)]
+    choices = [
+        dict(word.split("=", 1) for word in each if identities.sources.has_group(key_of(word)))
+        for each in (words, others)
+    ]
     if any(choices[1].get(key, option) != option for key, option in choices[0].items()):
         return False
     return identities.of(words) == identities.of(others)
@@ -230,7 +233,7 @@ def _fill_with_facts(cells: list[Cell], records: Records) -> list[str]:
         if cell.identity
         for record in records.usable.values()
         if traits_of({"dataset": record["config"]["dataset"]})
-        == traits_of({"dataset": cell.identity.content["dataset"]})
+        == traits_of({"dataset": cell.identity.of_run(record["seed"], "")["dataset"]})
         and not record["config"]["data"]["holdout"]
     ]
     return _put_in(found)

@@ -1,28 +1,39 @@
-"""Which cells can have a record at all, told by names, so that the others need not be composed. Imports no torch."""
+"""Tell by names which cells can have a record at all, so that the others need not be composed. Imports no torch."""
 
 from collections.abc import Sequence
+from functools import cache
 
+from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of
-from margin_bench.tables.identities import Identities
+from margin_bench.config.yaml_files import read_yaml
 from margin_bench.tables.usable_records import Records
 
 NAMED = ("dataset", "backbone", "loss")
 
 
 def known_names(records: Records) -> set[tuple[str, ...]]:
-    """The names of data set, backbone and loss that records have together."""
+    """Return the names of data set, backbone and loss that records have together."""
     return {tuple(record["config"][group]["name"] for group in NAMED) for record in records.readable}
 
 
-def can_have_names(words: Sequence[str], known: set[tuple[str, ...]], identities: Identities) -> bool:
-    """Whether runs with these overrides can have names that are known."""
-    names = [_name(group, words, identities) for group in NAMED]
+def can_have_names(words: Sequence[str], known: set[tuple[str, ...]], sources: Sources) -> bool:
+    """Return whether runs with these overrides can have names that are known."""
+    names = [_name(group, words, sources) for group in NAMED]
     return any(all(a in (None, b) for a, b in zip(names, triple, strict=True)) for triple in known)
 
 
-def _name(group: str, words: Sequence[str], identities: Identities) -> str | None:
-    """The name of a data set, backbone or loss that overrides choose; None if they do not tell."""
+def _name(group: str, words: Sequence[str], sources: Sources) -> str | None:
+    """Return the name of the data set, backbone or loss that overrides choose; None if they do not tell."""
     options = {key_of(word): word.partition("=")[2] for word in words}
     if group not in options or f"{group}.name" in options:
         return None
-    return identities.name_of(group, options[group])
+    return _name_in_file(sources, group, options[group])
+
+
+@cache
+def _name_in_file(sources: Sources, group: str, option: str) -> str | None:
+    """Return the name that a group's file gives, as it stands in records; None if it gives none."""
+    path = sources.find(group, option)
+    content = read_yaml(path) if path else {}
+    name = content.get(group, content).get("name")
+    return None if name == "???" else name
