@@ -26,11 +26,8 @@ from margin_bench.data.loading import TrainSampler, train_loader
 from margin_bench.data.split import Split
 from margin_bench.data.transforms import Paper
 from margin_bench.losses import TwoWayLoss
-<<<<<<< HEAD
-from margin_bench.targets import UNLABELED
-=======
 from margin_bench.runtime.files import cache_dir
->>>>>>> 919473c (Tables compose as runs do, and remember on disk what the words of a cell compose to)
+from margin_bench.targets import UNLABELED
 from margin_bench.training.predict import score
 
 Result = TypeVar("Result")
