@@ -1,4 +1,4 @@
-"""The processes of a run: who they are, what they agree on, and how a local group of them is started."""
+"""Bring the processes of a run together: who they are, what they agree on, how a local group of them is started."""
 
 import contextlib
 import importlib
@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from margin_bench.errors import ConfigError, ExitCode, LostProcessError, RunError, StoppedError
 from margin_bench.runtime.console import exit_code_of
@@ -32,7 +32,10 @@ SECONDS_TO_BE_STOPPED = 3  # the launcher looks for processes that have ended te
 
 @dataclass(frozen=True)
 class World:
-    """The processes that work on one run, as seen by one of them."""
+    """The processes that work on one run, as seen by one of them.
+
+    Every method that takes something of several processes raises LostProcessError if one of them does not answer.
+    """
 
     rank: int = 0
     size: int = 1
@@ -40,75 +43,71 @@ class World:
 
     @property
     def is_first(self) -> bool:
+        """Tell whether this is the process that writes and speaks for all."""
         return self.rank == 0
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """The sum over all processes, written into `tensor`."""
+        """Write the sum over all processes into `tensor`, and return it."""
         if self.size > 1:
-            with _others_needed():
+            with others_needed():
                 dist.all_reduce(tensor)
         return tensor
 
-    def sum_gradients(self, model: nn.Module) -> None:
-        """Gives every process the sum of all their gradients; in one piece, so that the order of summation is fixed."""
-        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-        if self.size == 1 or not gradients:
-            return
-        total = self.sum(torch.cat([gradient.flatten() for gradient in gradients]))
-        for gradient, part in zip(
-            gradients, torch.split(total, [gradient.numel() for gradient in gradients]), strict=True
-        ):
-            gradient.copy_(part.view(gradient.shape))
-
     def max(self, value: int) -> int:
-        """The largest of the values that the processes bring."""
+        """Return the largest of the values that the processes bring."""
         if self.size == 1:
             return value
         largest = torch.tensor(value, device=self.device)
-        with _others_needed():
+        with others_needed():
             dist.all_reduce(largest, dist.ReduceOp.MAX)
         return int(largest)
 
     def gather_rows(self, rows: Tensor) -> Tensor:
-        """The rows of all processes, in the order of ranks; every process brings as many. Carries no gradient."""
+        """Return the rows of all processes in the order of ranks, without a gradient; every process brings as many."""
         if self.size == 1:
             return rows
         gathered = rows.new_empty((self.size * len(rows), *rows.shape[1:]))
-        with _others_needed():
+        with others_needed():
             dist.all_gather_into_tensor(gathered, rows.contiguous())
         return gathered
 
     def from_first(self, value: Any) -> Any:
-        """What the first process brought as `value`: any picklable object."""
+        """Return what the first process brought as `value`: any picklable object."""
         if self.size == 1:
             return value
         box = [value]
-        with _others_needed():
+        with others_needed():
             dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
     def wait_for_all(self) -> None:
+        """Wait until every process has come here."""
         if self.size > 1:
-            with _others_needed():
+            with others_needed():
                 dist.barrier(device_ids=[self.device.index] if self.device.type == "cuda" else None)
 
 
 @contextlib.contextmanager
-def _others_needed() -> Iterator[None]:
-    """Tells what goes wrong among the processes from an error of our own; gloo raises a bare RuntimeError."""
+def others_needed() -> Iterator[None]:
+    """Raise LostProcessError for whatever goes wrong among the processes; gloo raises a bare RuntimeError."""
     try:
         yield
     except RuntimeError as error:
-        raise LostProcessError(f"the other processes of the run do not answer: {str(error).splitlines()[0]}") from error
+        raise lost_process(error) from error
+
+
+def lost_process(error: RuntimeError) -> LostProcessError:
+    """Return the error of ours for one that torch raises when another process is gone."""
+    return LostProcessError(f"the other processes of the run do not answer: {str(error).splitlines()[0]}")
 
 
 def process_group_size() -> int:
-    """How many processes torchrun, or `launch`, has started this one among; 1 without either."""
+    """Count the processes that torchrun, or `run_processes`, has started with this one; 1 without either."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def local_device() -> torch.device:
-    """The device of this process: a GPU of its own where there are any; a job manager may show it no other."""
+    """Return the device of this process: a GPU of its own where there are any; a job manager may show it no other."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
@@ -116,7 +115,7 @@ def local_device() -> torch.device:
 
 @contextlib.contextmanager
 def join_world() -> Iterator[World]:
-    """Joins the process group that the environment names (as torchrun sets it), or works alone."""
+    """Join the process group that the environment names, as torchrun sets it, or work alone."""
     device = local_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -139,7 +138,7 @@ def join_world() -> Iterator[World]:
 
 
 def run_processes(function: Callable[..., None], *args: Any, num_processes: int) -> None:
-    """Runs `function(*args)` in this process, or in `num_processes` local ones unless torchrun has started them.
+    """Run `function(*args)` in this process, or in `num_processes` local ones unless torchrun has started them.
 
     Raises:
         ConfigError: more processes than GPUs.
@@ -154,7 +153,7 @@ def run_processes(function: Callable[..., None], *args: Any, num_processes: int)
 
 
 def _process(function: Callable[..., None], args: tuple[Any, ...]) -> None:
-    """What a local process does, which was started with signals held back: an import could not tell of them."""
+    """Do what a local process does. It was started with signals held back: an import could not tell of them."""
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         exit_code = exit_code_of(_interruptible, function, *args)
@@ -167,6 +166,7 @@ def _process(function: Callable[..., None], args: tuple[Any, ...]) -> None:
 
 
 def _interruptible(function: Callable[..., None], *args: Any) -> None:
+    """Call `function(*args)` with signals let through; end late where another process was lost."""
     let_through()
     try:
         function(*args)
@@ -177,7 +177,7 @@ def _interruptible(function: Callable[..., None], *args: Any) -> None:
 
 
 def _stop_with_parent() -> None:
-    """Interrupts this process when the one that has started it is killed."""
+    """Interrupt this process when the one that has started it is killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     multiprocessing.connection.wait([parent.sentinel])
@@ -185,12 +185,13 @@ def _stop_with_parent() -> None:
 
 
 def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> None:
-    """Runs `function(*args)` in local processes, through torch's elastic launcher."""
+    """Run `function(*args)` in local processes, through torch's elastic launcher."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.disable(logging.ERROR)  # in this process, which only waits; the others report for themselves
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else each warns that no parameter is unused; see `exchange`
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // num_processes)))
     settings = LaunchConfig(
         min_nodes=1,

@@ -1,11 +1,11 @@
-"""From microbatches to the gradient of the batch: one loss value per bucket, on any number of processes.
+"""Turn microbatches into the gradient of the batch: one loss value per bucket, on any number of processes.
 
 A batch of B rows is one optimiser step, a bucket of M rows one loss value, a microbatch of m rows one forward. Process
 r of W holds the rows [r B/W, (r+1) B/W) of the batch as consecutive microbatches. The loss of the batch is the mean
-over its B/M buckets. Only logits and targets travel between processes: each computes the loss of the buckets that its
-rows belong to, takes the gradient of the batch's loss with respect to its own rows of logits, and carries it back
-through its own forward. The parameter gradients, summed over the processes, are then those of one process with the
-whole batch.
+over its B/M buckets. Before the backward only logits and targets travel between processes: each computes the loss of
+the buckets that its rows belong to, takes the gradient of the batch's loss with respect to its own rows of logits, and
+carries it back through its own forward. The gradients of the parameters, summed over the processes (see `exchange`),
+are then those of one process with the whole batch.
 
 A bucket that spans several microbatches of a process takes two passes: all logits without a graph, the gradient with
 respect to them, and a second forward of each microbatch that carries its part of it back.
@@ -21,11 +21,12 @@ from margin_bench.errors import ConfigError
 from margin_bench.runtime.world import World
 from margin_bench.training.batch_norm import frozen_statistics, merged_statistics
 from margin_bench.training.diagnostics import STATISTICS, bucket_statistics
+from margin_bench.training.exchange import GradientExchange
 
 
 @dataclass(frozen=True)
 class BatchLayout:
-    """How the rows of a batch fall into buckets, microbatches and processes."""
+    """The spread of a batch's rows over buckets, microbatches and processes."""
 
     batch_size: int
     bucket_size: int
@@ -39,39 +40,43 @@ class BatchLayout:
 
     @property
     def num_buckets(self) -> int:
-        """Buckets of the batch."""
+        """Count the buckets of the batch."""
         return self.batch_size // self.bucket_size
 
     @property
     def num_rows(self) -> int:
-        """Rows of the batch that this process holds."""
+        """Count the rows of the batch that this process holds."""
         return self.batch_size // self.world_size
 
     @property
     def first_row(self) -> int:
+        """Return where the rows of this process begin in the batch."""
         return self.rank * self.num_rows
 
     @property
     def num_microbatches(self) -> int:
-        """Microbatches of this process."""
+        """Count the microbatches of this process."""
         return self.num_rows // self.microbatch_size
 
     @property
     def first_microbatch(self) -> int:
+        """Return the number of this process's first microbatch in the batch."""
         return self.rank * self.num_microbatches
 
     @property
     def needs_two_passes(self) -> bool:
+        """Tell whether a bucket spans several microbatches of a process."""
         return self.num_microbatches > 1 and self.microbatch_size % self.bucket_size != 0
 
     @property
     def crosses_processes(self) -> bool:
+        """Tell whether a bucket has rows of several processes."""
         return self.num_rows % self.bucket_size != 0
 
 
 def backward_batch(
-    model: nn.Module,
-    forward: Callable[[Tensor, int], Tensor],
+    exchange: GradientExchange,
+    forward: Callable[[nn.Module, Tensor, int], Tensor],
     images: Sequence[Tensor],
     targets: Sequence[Tensor],
     loss: Callable[[Tensor, Tensor], Tensor],
@@ -79,10 +84,11 @@ def backward_batch(
     world: World,
     gradient_scale: float = 1.0,
 ) -> Tensor:
-    """Adds this process's part of the gradient of the batch's loss to the parameters of `model`.
+    """Give the parameters of the model the gradient of the batch's loss, the same in every process.
 
     Args:
-        forward: `(images of a microbatch, its number in the batch) -> logits`, float32 (m, C); repeatable.
+        exchange: of the model's gradients, which are none before.
+        forward: `(model, images of a microbatch, its number in the batch) -> logits`, float32 (m, C); repeatable.
         images: the microbatches of this process.
         targets: for each of them int8 (m, C).
         loss: `(logits (M, C), targets (M, C)) -> scalar`, the value of one bucket.
@@ -90,22 +96,27 @@ def backward_batch(
 
     Returns:
         The STATISTICS of the buckets that begin in this process's rows, summed: float32 (len(STATISTICS),).
+
+    Raises:
+        ConfigError: the loss gives no number, or none that depends on the logits.
+        LostProcessError: another process of the run ends meanwhile.
     """
     statistics = torch.zeros(len(STATISTICS), device=world.device)
     numbers = range(layout.first_microbatch, layout.first_microbatch + layout.num_microbatches)
     if layout.needs_two_passes:
-        with torch.no_grad(), frozen_statistics(model):
-            logits = torch.cat([forward(*microbatch) for microbatch in zip(images, numbers, strict=True)])
+        with torch.no_grad(), frozen_statistics(exchange.model):
+            logits = torch.cat([forward(exchange.model, *each) for each in zip(images, numbers, strict=True)])
         gradient = _logit_gradient(logits, torch.cat(list(targets)), loss, layout, world, statistics)
         gradients = torch.split(gradient, layout.microbatch_size)
-    with merged_statistics(model, world, layout.num_microbatches):
+    with merged_statistics(exchange.model, world, layout.num_microbatches):
         for index, (microbatch, number) in enumerate(zip(images, numbers, strict=True)):
-            logits = forward(microbatch, number)
-            if layout.needs_two_passes:
-                gradient = gradients[index]
-            else:
-                gradient = _logit_gradient(logits.detach(), targets[index], loss, layout, world, statistics)
-            torch.autograd.backward(logits, gradient * gradient_scale)
+            with exchange.microbatch(is_last=index == layout.num_microbatches - 1):
+                logits = forward(exchange.replica, microbatch, number)
+                if layout.needs_two_passes:
+                    gradient = gradients[index]
+                else:
+                    gradient = _logit_gradient(logits.detach(), targets[index], loss, layout, world, statistics)
+                torch.autograd.backward(logits, gradient * gradient_scale)
     return statistics
 
 
@@ -117,9 +128,9 @@ def _logit_gradient(
     world: World,
     statistics: Tensor,
 ) -> Tensor:
-    """The gradient of the batch's loss with respect to these rows: those of one microbatch, or all of this process.
+    """Return the gradient of the batch's loss with respect to these rows: a microbatch, or all of this process.
 
-    Adds to the statistics those of the buckets that begin in these rows.
+    Add to `statistics` those of the buckets that begin in these rows.
     """
     own = range(len(logits))
     if layout.crosses_processes:
@@ -137,7 +148,7 @@ def _logit_gradient(
 
 
 def _checked(value: Tensor) -> Tensor:
-    """The value of a loss, which may be a user's own.
+    """Return the value of a loss, which may be a user's own.
 
     Raises:
         ConfigError: it is not one number, or no gradient leads from it to the logits.

@@ -1,4 +1,4 @@
-"""One epoch of training: steps of one batch each, as the protocol of the paper (section 4.1) has them."""
+"""Train an epoch: steps of one batch each, as the protocol of the paper (section 4.1) has them."""
 
 import math
 import time
@@ -17,6 +17,7 @@ from margin_bench.runtime.signals import StopRequest
 from margin_bench.runtime.world import World
 from margin_bench.training.buckets import BatchLayout, backward_batch
 from margin_bench.training.diagnostics import STATISTICS, summary
+from margin_bench.training.exchange import GradientExchange
 from margin_bench.training.models import model_inputs
 from margin_bench.training.optim import set_rates
 from margin_bench.training.progress import Progress
@@ -24,7 +25,7 @@ from margin_bench.training.progress import Progress
 
 @dataclass
 class RunState:
-    """How far a run has come: all that a checkpoint holds besides the states of model, optimiser and gradient scaler.
+    """The progress of a run: all that a checkpoint holds besides the states of model, optimiser and gradient scaler.
 
     Attributes:
         epoch: epochs that are finished and, where due, evaluated.
@@ -42,6 +43,7 @@ class RunState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def finish_epoch(self, entry: dict[str, Any]) -> None:
+        """Add the epoch to the history and begin the next one."""
         self.history.append(entry)
         self.epoch, self.step, self.statistics = self.epoch + 1, 0, [0.0] * len(STATISTICS)
 
@@ -64,10 +66,12 @@ class Trainer:
     run_state: RunState = field(default_factory=RunState)
 
     def __post_init__(self) -> None:
+        self.exchange = GradientExchange(self.model, self.world)
         self.scaler = torch.amp.GradScaler(self.world.device.type, enabled=self.precision == "fp16")
         self.scaler.scale(torch.zeros((), device=self.world.device))  # before that it has no scale to give or to change
 
     def state(self) -> dict[str, Any]:
+        """Return all that a checkpoint holds."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -76,19 +80,21 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `state` has returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.run_state = RunState(**state["run"])
 
     def train_epoch(self, stop: StopRequest, progress: Progress) -> int:
-        """Trains to the end of the epoch, or to the step boundary at which a stop is asked for.
+        """Train to the end of the epoch, or to the step boundary at which a stop is asked for.
 
         Returns:
             0, or the exit code of the signal that some process has received.
 
         Raises:
             DivergedError: a loss is not finite; the update is not made.
+            LostProcessError: another process of the run ends meanwhile.
         """
         self.model.train()
         self.sampler.start_at(self.run_state.epoch, self.run_state.step)
@@ -112,25 +118,30 @@ class Trainer:
         return 0
 
     def check_finite(self) -> None:
-        """Raises DivergedError if a weight or a running statistic is not finite: such a state is not to be saved."""
+        """Refuse a state that must not be saved.
+
+        Raises:
+            DivergedError: a weight or a running statistic is not finite.
+        """
         if not torch.stack([tensor.isfinite().all() for tensor in self.model.state_dict().values()]).all():
             raise self._not_finite(math.nan, self.run_state.step - 1)
 
     def summary(self) -> dict[str, float]:
-        """What the steps of the epoch have come to so far."""
+        """Return what the steps of the epoch have come to so far."""
         return summary(self.run_state.statistics)
 
     def _step(
         self, step: int, microbatches: list[tuple[Tensor, Tensor]], stop: StopRequest
     ) -> tuple[list[float], bool]:
+        """Make one step; return the STATISTICS of its batch and whether some process is to stop."""
         set_rates(
             self.optimizer, self.run_state.epoch * self.steps_per_epoch + step, self.epochs * self.steps_per_epoch
         )
         self.optimizer.zero_grad()
         device = self.world.device
         statistics = backward_batch(
-            self.model,
-            lambda images, number: self._forward(images, step, number),
+            self.exchange,
+            lambda model, images, number: self._forward(model, images, step, number),
             [model_inputs(images, device) for images, _ in microbatches],
             [targets.to(device, non_blocking=True) for _, targets in microbatches],
             self.loss,
@@ -138,7 +149,6 @@ class Trainer:
             self.world,
             gradient_scale=self.scaler.get_scale(),
         )
-        self.world.sum_gradients(self.model)
         stop_flag = statistics.new_tensor([float(stop.exit_code > 0)])
         *values, stop_asked = self.world.sum(torch.cat([statistics, stop_flag])).tolist()
         if not math.isfinite(values[0]):
@@ -147,15 +157,16 @@ class Trainer:
         self.scaler.update()
         return values, stop_asked > 0
 
-    def _forward(self, images: Tensor, step: int, number: int) -> Tensor:
-        """Float32 logits. Randomness in the model, dropout say, is a function of the run's seed and the microbatch."""
+    def _forward(self, model: nn.Module, images: Tensor, step: int, number: int) -> Tensor:
+        """Return float32 logits. Randomness in the model, as of dropout, follows from the seed and the microbatch."""
         entropy = np.random.SeedSequence(self.seed, spawn_key=(self.run_state.epoch, step, number))
         seed_generators(int(entropy.generate_state(1, np.uint64)[0]), self.world.device)
         with autocast(self.precision, self.world.device):
-            logits: Tensor = self.model(images)
+            logits: Tensor = model(images)
             return logits.float()
 
     def _not_finite(self, loss: float, step: int) -> DivergedError:
+        """Return the error of a step whose loss is not finite."""
         return DivergedError(
             f"the loss is {loss} in epoch {self.run_state.epoch + 1}, step {step + 1}; the update was not made\n"
             "and the last checkpoint is kept. Lower optim.head_lr and optim.backbone_lr, or take precision=fp32."
@@ -163,11 +174,15 @@ class Trainer:
 
 
 def _mean_loss(statistics: list[float]) -> float:
+    """Return the mean over buckets."""
     return statistics[0] / statistics[1]
 
 
 def seed_generators(seed: int, device: torch.device) -> None:
-    """As `torch.manual_seed`, which without a GPU takes milliseconds to note the seed for one that might come."""
+    """Seed torch's generators of the CPU and the device.
+
+    `torch.manual_seed` does so too, but takes milliseconds without a GPU, to note the seed for one that might come.
+    """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)

@@ -11,6 +11,7 @@ from torch import nn
 from margin_bench.losses import TwoWayLoss
 from margin_bench.runtime.world import join_world
 from margin_bench.training.buckets import BatchLayout, backward_batch
+from margin_bench.training.exchange import GradientExchange
 
 BATCH_SIZE, NUM_CLASSES = 512, 10
 LAYOUTS = [(microbatch, bucket) for microbatch in (32, 128) for bucket in (64, 128, 512)]
@@ -31,6 +32,12 @@ def make_batch() -> tuple[torch.Tensor, torch.Tensor]:
     return images, targets
 
 
+def seeded_forward(model: nn.Module, microbatch: torch.Tensor, number: int) -> torch.Tensor:
+    """Return the logits of a microbatch; its dropout follows from its number in the batch."""
+    torch.manual_seed(number)
+    return model(microbatch)
+
+
 def one_step(world, microbatch_size: int, bucket_size: int, mode: str) -> dict[str, torch.Tensor]:
     """The weights and buffers after one step; `mode` is plain, frozen (batch norm in evaluation mode) or train."""
     model = make_model(norm=mode != "plain")
@@ -39,20 +46,15 @@ def one_step(world, microbatch_size: int, bucket_size: int, mode: str) -> dict[s
     layout = BatchLayout(BATCH_SIZE, bucket_size, microbatch_size, rank=world.rank, world_size=world.size)
     rows = slice(layout.first_row, layout.first_row + layout.num_rows)
 
-    def forward(microbatch: torch.Tensor, number: int) -> torch.Tensor:
-        torch.manual_seed(number)
-        return model(microbatch)
-
     statistics = backward_batch(
-        model,
-        forward,
+        GradientExchange(model, world),
+        seeded_forward,
         images[rows].split(microbatch_size),
         targets[rows].split(microbatch_size),
         TwoWayLoss(),
         layout,
         world,
     )
-    world.sum_gradients(model)
     torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9, nesterov=True, weight_decay=1e-4).step()
     return {**model.state_dict(), "statistics": world.sum(statistics)}
 

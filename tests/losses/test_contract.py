@@ -14,6 +14,7 @@ from margin_bench.config.schema import configs_dir, register_resolvers
 from margin_bench.runtime.world import World
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 from margin_bench.training.buckets import BatchLayout, backward_batch
+from margin_bench.training.exchange import GradientExchange
 from tests.helpers.loops import WAYS, loss_and_gradient, random_bucket
 
 # Frames for losses of the user's own, which hold no loss themselves.
@@ -215,8 +216,8 @@ def test_a_step_of_training_follows_it_downhill(name, way):
     before = loss(model(images), targets)
     layout = BatchLayout(batch_size=8, bucket_size=8, microbatch_size=4)
     backward_batch(
-        model,
-        lambda images, number: model(images),
+        GradientExchange(model, World()),
+        lambda model, images, number: model(images),
         images.split(4),
         targets.split(4),
         loss,
