@@ -1,9 +1,10 @@
-"""Kills one run with SIGKILL again and again, at random moments and inside saves, and lets it finish in the end.
+"""Kill one run with SIGKILL again and again, at random moments and inside saves, and let it finish in the end.
 
 Usage: python -m tests.helpers.kill_and_resume FOLDER --kills 10 [override ...]
 """
 
 import argparse
+import math
 import os
 import random
 import signal
@@ -13,19 +14,21 @@ from pathlib import Path
 
 from tests.helpers.tiny_run import is_saving, read_result, start
 
-LONGEST_RUN = 300.0
-LONGEST_WAIT = 6.0
+LONGEST_RUN = 300.0  # seconds, of one start
+LONGEST_WAIT = 3.0  # seconds between the beginning of the training and a kill
 
 
 def kill_at(run: subprocess.Popen[str], seconds: float, in_save: bool, runs_dir: Path) -> bool:
-    """Kills the run and all its processes after so many seconds, or inside the first save after them.
+    """Kill the run and all its processes, so many seconds after it has begun, or inside the first save after them.
 
     Returns:
         whether it was killed; False if it ended before.
     """
-    started = time.monotonic()
-    while run.poll() is None and time.monotonic() - started < LONGEST_RUN:
-        if time.monotonic() - started >= seconds and (not in_save or is_saving(runs_dir)):
+    started, begun = time.time(), math.inf
+    while run.poll() is None and time.time() - started < LONGEST_RUN:
+        if begun == math.inf and has_begun(runs_dir, started):
+            begun = time.time()
+        if time.time() - begun >= seconds and (not in_save or is_saving(runs_dir)):
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
             return True
@@ -34,8 +37,13 @@ def kill_at(run: subprocess.Popen[str], seconds: float, in_save: bool, runs_dir:
     return False
 
 
+def has_begun(runs_dir: Path, started: float) -> bool:
+    """Tell whether the run has written its record since then, as it does before it trains."""
+    return any(path.stat().st_mtime > started for path in runs_dir.glob("*/record.json"))
+
+
 def kill_and_resume(runs_dir: Path, kills: int, *overrides: str, seed: int = 0) -> int:
-    """Runs to the end through so many kills, every third inside a save; returns how many of them struck."""
+    """Run to the end through so many kills, every third inside a save; return how many of them struck."""
     moments = random.Random(seed)
     struck = 0
     for number in range(kills):
@@ -47,7 +55,7 @@ def kill_and_resume(runs_dir: Path, kills: int, *overrides: str, seed: int = 0) 
 
 
 def finish(runs_dir: Path, *overrides: str) -> None:
-    """Runs to the end, undisturbed."""
+    """Run to the end, undisturbed."""
     run = start(runs_dir, *overrides)
     _, said = run.communicate(timeout=LONGEST_RUN)
     assert run.returncode == 0, said
