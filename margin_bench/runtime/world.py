@@ -66,10 +66,11 @@ class World:
         """Return the rows of all processes in the order of ranks, without a gradient; every process brings as many."""
         if self.size == 1:
             return rows
-        gathered = rows.new_empty((self.size * len(rows), *rows.shape[1:]))
+        rows = rows.contiguous()
+        gathered = [torch.empty_like(rows) for _ in range(self.size)]
         with others_needed():
-            dist.all_gather_into_tensor(gathered, rows.contiguous())
-        return gathered
+            dist.all_gather(gathered, rows)
+        return torch.cat(gathered)
 
     def from_first(self, value: Any) -> Any:
         """Return what the first process brought as `value`: any picklable object."""

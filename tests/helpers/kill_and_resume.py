@@ -12,10 +12,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.helpers.tiny_run import is_saving, read_result, start
+from tests.helpers.tiny_run import is_saving, read_record, read_result, start
 
 LONGEST_RUN = 300.0  # seconds, of one start
-LONGEST_WAIT = 3.0  # seconds between the beginning of the training and a kill
 
 
 def kill_at(run: subprocess.Popen[str], seconds: float, in_save: bool, runs_dir: Path) -> bool:
@@ -42,13 +41,20 @@ def has_begun(runs_dir: Path, started: float) -> bool:
     return any(path.stat().st_mtime > started for path in runs_dir.glob("*/record.json"))
 
 
-def kill_and_resume(runs_dir: Path, kills: int, *overrides: str, seed: int = 0) -> int:
-    """Run to the end through so many kills, every third inside a save; return how many of them struck."""
+def kill_and_resume(runs_dir: Path, kills: int, *overrides: str, longest_wait: float = 3.0, seed: int = 0) -> int:
+    """Run to the end through so many kills, every third inside a save.
+
+    Args:
+        longest_wait: seconds between the beginning of the training and a kill that is not inside a save.
+
+    Returns:
+        how many of the kills struck.
+    """
     moments = random.Random(seed)
     struck = 0
     for number in range(kills):
         in_save = number % 3 == 0
-        seconds = 0.0 if in_save else moments.uniform(0.0, LONGEST_WAIT)
+        seconds = 0.0 if in_save else moments.uniform(0.0, longest_wait)
         struck += kill_at(start(runs_dir, *overrides), seconds, in_save, runs_dir)
     finish(runs_dir, *overrides)
     return struck
@@ -68,7 +74,8 @@ def main() -> None:
     arguments, overrides = parser.parse_known_args()
     broken, unbroken = arguments.folder / "broken", arguments.folder / "unbroken"
     finish(unbroken, *overrides)
-    struck = kill_and_resume(broken, arguments.kills, *overrides)
+    seconds: float = read_record(unbroken)["durations"]["train_seconds"]
+    struck = kill_and_resume(broken, arguments.kills, *overrides, longest_wait=2 * seconds / arguments.kills)
     print(f"{struck} of {arguments.kills} kills struck")
     expected, measured = read_result(unbroken), read_result(broken)
     for name, value in expected.items():

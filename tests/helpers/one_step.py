@@ -1,4 +1,4 @@
-"""One optimiser step of every layout, on the processes that torchrun has started; the first writes the weights.
+"""Make one optimiser step of every layout, on the processes that torchrun has started; the first writes the weights.
 
 Usage: torchrun --nproc-per-node N -m tests.helpers.one_step OUTPUT
 """
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from margin_bench.losses import TwoWayLoss
-from margin_bench.runtime.world import join_world
+from margin_bench.runtime.world import World, join_world
 from margin_bench.training.buckets import BatchLayout, backward_batch
 from margin_bench.training.exchange import GradientExchange
 
@@ -18,13 +18,14 @@ LAYOUTS = [(microbatch, bucket) for microbatch in (32, 128) for bucket in (64, 1
 
 
 def make_model(norm: bool) -> nn.Module:
-    """A small convolutional net; with `norm` it has batch normalisation and dropout."""
+    """Return a small convolutional net; with `norm` it has batch normalisation and dropout."""
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 8, 3, stride=2), *([nn.BatchNorm2d(8), nn.Dropout(0.2)] if norm else []), nn.GELU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, NUM_CLASSES))
 
 
 def make_batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw images and targets, of which some are unlabelled."""
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(BATCH_SIZE, 3, 9, 9, generator=generator)
     targets = (torch.rand(BATCH_SIZE, NUM_CLASSES, generator=generator) < 0.1).to(torch.int8)
@@ -35,11 +36,12 @@ def make_batch() -> tuple[torch.Tensor, torch.Tensor]:
 def seeded_forward(model: nn.Module, microbatch: torch.Tensor, number: int) -> torch.Tensor:
     """Return the logits of a microbatch; its dropout follows from its number in the batch."""
     torch.manual_seed(number)
-    return model(microbatch)
+    logits: torch.Tensor = model(microbatch)
+    return logits
 
 
-def one_step(world, microbatch_size: int, bucket_size: int, mode: str) -> dict[str, torch.Tensor]:
-    """The weights and buffers after one step; `mode` is plain, frozen (batch norm in evaluation mode) or train."""
+def one_step(world: World, microbatch_size: int, bucket_size: int, mode: str) -> dict[str, torch.Tensor]:
+    """Return weights and buffers after one step; `mode` is plain, frozen (batch norm in evaluation mode) or train."""
     model = make_model(norm=mode != "plain")
     model.train(mode == "train")
     images, targets = make_batch()
@@ -49,8 +51,8 @@ def one_step(world, microbatch_size: int, bucket_size: int, mode: str) -> dict[s
     statistics = backward_batch(
         GradientExchange(model, world),
         seeded_forward,
-        images[rows].split(microbatch_size),
-        targets[rows].split(microbatch_size),
+        torch.split(images[rows], microbatch_size),
+        torch.split(targets[rows], microbatch_size),
         TwoWayLoss(),
         layout,
         world,

@@ -13,7 +13,7 @@ from tests.helpers.tiny_run import torchrun
 
 
 def steps_of(num_processes, folder):
-    """The weights after one step of every layout, computed by so many real processes."""
+    """Return the weights after one step of every layout, computed by so many real processes."""
     output = folder / "steps.pt"
     subprocess.run([*torchrun(num_processes), one_step.__file__, str(output)], check=True, timeout=300)
     return torch.load(output, weights_only=True)
@@ -29,7 +29,7 @@ def steps(request, alone, tmp_path_factory):
     return alone if request.param == 1 else steps_of(request.param, tmp_path_factory.mktemp("together"))
 
 
-def assert_same(state, expected, rtol=1e-5):
+def assert_same(state, expected, rtol=1e-6):
     for name, tensor in expected.items():
         error = (state[name].double() - tensor.double()).norm()
         assert error <= rtol * tensor.double().norm(), f"{name} is off by {error:.1e}"
