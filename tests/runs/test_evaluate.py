@@ -75,16 +75,15 @@ assert not {"torch", "scipy", "sklearn"} & sys.modules.keys()
 
 
 def test_further_metrics_are_the_same_from_saved_scores_and_from_the_model(finished_run, tmp_path, monkeypatch, capsys):
-    (tmp_path / "own_metrics.py").write_text("def num_samples(scores, targets):\n    return len(scores)\n")
+    (tmp_path / "metrics_of_a_user.py").write_text("def num_samples(scores, targets):\n    return len(scores)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "own_metrics", raising=False)
     saved = load_scores(finished_run, read_record(finished_run.parent))
     expected = [
-        f"  coverage_error           {coverage_error(saved.scores, saved.targets):.4f}",
-        f"  own_metrics.num_samples  {len(saved.scores):.4f}",
+        f"  coverage_error                 {coverage_error(saved.scores, saved.targets):.4f}",
+        f"  metrics_of_a_user.num_samples  {len(saved.scores):.4f}",
     ]
     for extra in ([], ["recompute=true"]):
-        names = "metric.names=[coverage_error,own_metrics.num_samples]"
+        names = "metric.names=[coverage_error,metrics_of_a_user.num_samples]"
         assert main(["evaluate", f"run={finished_run}", names, *extra]) == 0
         assert capsys.readouterr().out.splitlines()[1:] == expected
 
