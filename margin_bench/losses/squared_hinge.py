@@ -13,7 +13,7 @@ def squared_hinge(logits: Tensor, targets: Tensor, *, margin: float) -> Tensor:
     Args:
         logits: float (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
-        margin: how far from zero, on its right side, a logit costs nothing.
+        margin: how far on its right side of zero a logit must stand to cost nothing.
 
     Returns:
         float (M, C), what each entry costs.

@@ -1,4 +1,4 @@
-"""What the tests of point-wise losses share: a loop over the labelled entries in plain Python numbers, and buckets."""
+"""A loop over the labelled entries in plain Python numbers that point-wise losses are held against, and buckets."""
 
 import math
 
@@ -9,7 +9,7 @@ from tests.helpers.loops import loss_and_gradient, random_bucket
 
 
 def mean_over_entries(cost, logits, targets):
-    """Mean of `cost(x, is_positive, row, column)` over the labelled entries; 0 if there are none."""
+    """Return the mean of `cost(x, is_positive, row, column)` over the labelled entries; 0 if there are none."""
     costs = [
         cost(logit, target == POSITIVE, row, column)
         for row, (logit_row, target_row) in enumerate(zip(logits.tolist(), targets.tolist(), strict=True))
@@ -20,26 +20,28 @@ def mean_over_entries(cost, logits, targets):
 
 
 def right(x, is_positive):
-    """The logit, of a negative with the opposite sign."""
+    """Return the logit, with the opposite sign for a negative: how far it lies on its right side of zero."""
     return x if is_positive else -x
 
 
 def sigmoid(x):
+    """Return 1 / (1 + exp(-x)), also where exp(-x) would overflow."""
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
 def softplus(x):
+    """Return log(1 + exp(x)), also where exp(x) would overflow."""
     return max(x, 0) + math.log1p(math.exp(-abs(x)))
 
 
 def labelled_bucket():
-    """As `random_bucket` in float64, and every entry is labelled."""
+    """Return a random bucket in float64 whose entries are all labelled."""
     logits, targets = random_bucket(seed=0, dtype=torch.float64)
     return logits, targets.masked_fill(targets == UNLABELED, NEGATIVE)
 
 
 def assert_same(loss, other, logits, targets, other_targets, rtol=1e-12, atol=1e-15):
-    """Two losses have the same value, and the same gradient up to `atol` too."""
+    """Assert that two losses have the same value and, up to `atol` too, the same gradient."""
     value, gradient = loss_and_gradient(loss, logits, targets)
     other_value, other_gradient = loss_and_gradient(other, logits, other_targets)
     torch.testing.assert_close(value, other_value, rtol=rtol, atol=0)

@@ -11,7 +11,10 @@ WAYS = ("sample", "class", "both", "joint")
 
 
 def random_bucket(seed, num_samples=7, num_classes=6, scale=3.0, dtype=torch.float32):
-    """Logits, and targets with unlabeled entries, a row and a column without negatives and ones without positives."""
+    """Return logits, and targets with unlabeled entries, groups without a negative and groups without a positive.
+
+    Row and column 0 have no negative, row and column 1 no positive.
+    """
     generator = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(num_samples, num_classes, generator=generator, dtype=torch.float64)
     labels = torch.tensor([POSITIVE, NEGATIVE, NEGATIVE, UNLABELED], dtype=torch.int8)
@@ -23,7 +26,7 @@ def random_bucket(seed, num_samples=7, num_classes=6, scale=3.0, dtype=torch.flo
 
 
 def mean_over_groups(cost, logits, targets, way):
-    """The mean of `cost(positives, negatives)`, two lists of logits, over the groups that have both."""
+    """Return the mean of `cost(positives, negatives)`, of two lists of logits, over the groups that have both."""
     rows = list(zip(logits.tolist(), targets.tolist(), strict=True))
     columns = list(zip(logits.T.tolist(), targets.T.tolist(), strict=True))
     everything = [([x for row in logits.tolist() for x in row], [t for row in targets.tolist() for t in row])]
@@ -40,6 +43,7 @@ def mean_over_groups(cost, logits, targets, way):
 
 
 def loss_and_gradient(loss, logits, targets):
+    """Return the value of a loss and its gradient with respect to the logits."""
     logits = logits.clone().requires_grad_()
     value = loss(logits, targets)
     value.backward()
@@ -47,7 +51,7 @@ def loss_and_gradient(loss, logits, targets):
 
 
 def assert_agrees_with_loops(loss_class, reference, way, **parameters):
-    """The value of a loss is that of `reference(logits, targets, way, **parameters)`, and its gradient the slope."""
+    """Assert that a loss has the value of `reference(logits, targets, way, **parameters)`, and the slope of its own."""
     loss = loss_class(**parameters, way=way)
     for seed in range(3):
         logits, targets = random_bucket(seed, dtype=torch.float64)

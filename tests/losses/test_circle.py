@@ -26,10 +26,10 @@ def reference(logits, targets, way, gamma, margin, logit_scale):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_gradient_takes_the_weights_for_constants(way):
-    """Finite differences of the loss in which the weights stay those of the logits where the slope is taken."""
+    """Finite differences of a loss whose weights stay as they are where the slope is taken."""
 
     def frozen(moved):
-        """A cost whose exponents are linear: those of the logits, plus slope times the way that a logit has moved."""
+        """Return the loss of moved logits if the weights are those of the logits."""
         similarities = logits / 4.0
         slope = torch.where(
             targets == POSITIVE, -(1.25 - similarities).clamp(min=0), (similarities + 0.25).clamp(min=0)

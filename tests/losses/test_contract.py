@@ -1,4 +1,4 @@
-"""What every loss of `configs/loss` keeps to, in every way: a loss that is added there is tested here by itself."""
+"""The rules that every loss of `configs/loss` keeps, in every way. A loss that is added there is tested by itself."""
 
 import importlib
 from functools import lru_cache
@@ -27,7 +27,7 @@ CLASS_FREQUENCIES = torch.tensor([[50, 10, 25, 20, 5, 40], [50, 90, 75, 20, 95, 
 
 @lru_cache
 def group(name):
-    """The group `loss` of a configuration with `loss=name`."""
+    """Return the group `loss` of a configuration with `loss=name`."""
     register_resolvers()
     with initialize_config_dir(str(configs_dir()), version_base="1.3"):
         config = compose("train", [f"loss={name}"])

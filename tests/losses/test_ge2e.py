@@ -7,13 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from margin_bench.losses import GE2ELoss
+from tests.helpers.entries import sigmoid
 from tests.helpers.loops import WAYS, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, form, bias):
-    def sigmoid(x):
-        return 1 / (1 + math.exp(-x))
-
     def softmax(positives, negatives):
         others = math.fsum(math.exp(x + bias) for x in negatives)
         return math.fsum(math.log(math.exp(x + bias) + others) - x - bias for x in positives) / len(positives)

@@ -1,4 +1,4 @@
-"""What the package offers: the losses of its modules, found without a list of them."""
+"""The losses that the package offers are found in its modules, without a list of them."""
 
 import sys
 
@@ -19,7 +19,7 @@ class {name}(PointwiseLoss):
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """The file of a module that lies in the package's folders."""
+    """Return where to write a module of the package, which is forgotten afterwards."""
     monkeypatch.setattr(losses, "__path__", [*losses.__path__, str(tmp_path)])
     yield tmp_path / "mine.py"
     sys.modules.pop("margin_bench.losses.mine", None)

@@ -8,13 +8,11 @@ import torch.nn.functional as F
 
 from margin_bench.losses import MultiSimilarityLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.entries import softplus
 from tests.helpers.loops import WAYS, loss_and_gradient, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, positive_temperature, negative_temperature):
-    def softplus(x):
-        return max(x, 0) + math.log1p(math.exp(-abs(x)))
-
     def hardest(logits, temperature):
         return temperature * math.log(math.fsum(math.exp(x / temperature) for x in logits))
 

@@ -8,13 +8,11 @@ import torch.nn.functional as F
 
 from margin_bench.losses import PairwiseLogisticLoss, pairwise_logistic
 from margin_bench.targets import NEGATIVE, POSITIVE
+from tests.helpers.entries import softplus
 from tests.helpers.loops import WAYS, assert_agrees_with_loops, loss_and_gradient, mean_over_groups, random_bucket
 
 
 def reference(logits, targets, way, mining, seed):
-    def softplus(x):
-        return max(x, 0) + math.log1p(math.exp(-abs(x)))
-
     def all_pairs(positives, negatives):
         return math.fsum(softplus(n - p) for p in positives for n in negatives) / (len(positives) * len(negatives))
 

@@ -35,7 +35,7 @@ def reference(logits, targets, way, margin, weighting, mining, seed):
 
 
 def torch_targets(targets):
-    """The indices of the positives of each row, padded by -1."""
+    """Return the indices of the positives of each row, padded by -1."""
     padded = torch.full(targets.shape, -1)
     for row, labels in enumerate(targets):
         indices = (labels == POSITIVE).nonzero()[:, 0]

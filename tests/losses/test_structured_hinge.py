@@ -13,12 +13,12 @@ from tests.helpers.loops import loss_and_gradient, mean_over_groups, random_buck
 
 def reference(logits, targets, way, margin):
     def by_swaps(positives, negatives):
-        """Pairs the k-th lowest positive with the k-th highest negative."""
+        """Pair the k-th lowest positive with the k-th highest negative."""
         pairs = zip(sorted(positives), sorted(negatives, reverse=True), strict=False)
         return sum(max(0, 2 * margin - p + n) for p, n in pairs) / len(positives)
 
     def by_enumeration(positives, negatives):
-        """The most violating of all label sets of the size of the right one."""
+        """Look for the most violating of all label sets of the size of the right one."""
         right = set(range(len(positives)))
         scores = positives + negatives
         best = max(

@@ -17,7 +17,7 @@ TEMPERATURES = [0, 0.25, 1, 4]
 
 
 def hard_logit(logits, temperature):
-    """T log sum exp(x / T) of a list and its gradient; the maximum for T = 0."""
+    """Return T log sum exp(x / T) of a list and its gradient; the maximum for T = 0."""
     largest = max(logits)
     if temperature == 0:
         return largest, [float(x == largest) / logits.count(largest) for x in logits]
@@ -27,7 +27,7 @@ def hard_logit(logits, temperature):
 
 
 def group_loss(logits, targets, t_p, t_n, bias):
-    """Eq. 14 for one group as a list of numbers, and its gradient; None if it does not count."""
+    """Return eq. 14 for one group as a list of numbers, and its gradient; None if it does not count."""
     positives = [i for i, target in enumerate(targets) if target == POSITIVE]
     negatives = [i for i, target in enumerate(targets) if target == NEGATIVE]
     if not positives or not negatives:
@@ -46,7 +46,7 @@ def group_loss(logits, targets, t_p, t_n, bias):
 
 
 def loops(logits, targets, way, t_p, t_n, bias=0.0):
-    """Loss and gradient in float64, group by group."""
+    """Return the loss and its gradient in float64, group by group."""
     num_samples, num_classes = logits.shape
     rows = [[(i, c) for c in range(num_classes)] for i in range(num_samples)]
     columns = [[(i, c) for i in range(num_samples)] for c in range(num_classes)]

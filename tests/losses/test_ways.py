@@ -14,7 +14,7 @@ TARGETS = torch.tensor([[P, N, N], [N, P, N]], dtype=torch.int8)
 
 
 def total(logits, targets, dim):
-    """The simplest criterion: a group costs the sum of its logits, which tells what is in it."""
+    """Return the sum of the logits of each group, which tells what is in it."""
     return logits.sum(dim)
 
 
