@@ -1,8 +1,8 @@
-"""Times forward and backward of every loss beside a public one, in float32 on the CPU, in one process.
+"""Time forward and backward of every loss beside a public one, in float32 on the CPU, in one process.
 
 Ours start from int8 targets. The public loss is timed twice: with targets that are made ready beforehand, as it takes
-them, and with these made from the same int8 targets in every step ("from int8"). None is unlabeled, which the public
-losses do not know.
+them, and with these made from the same int8 targets in every step ("from int8"). No target is unlabeled, as the public
+losses do not know that.
 
 python scripts/bench_losses.py --threads 2
 python scripts/bench_losses.py --losses asl focal
@@ -25,7 +25,7 @@ from torchvision.ops import sigmoid_focal_loss
 from margin_bench.commands.losses import entries
 from margin_bench.config.build import build, takes
 from margin_bench.config.schema import configs_dir, register_resolvers
-from margin_bench.targets import NEGATIVE, POSITIVE, class_frequencies
+from margin_bench.targets import NEGATIVE, POSITIVE, class_frequencies, positives
 
 SHAPES = ((128, 80), (512, 620), (512, 9605))
 BURST = 5  # runs in a row, as the first after the other loss meets its caches
@@ -35,44 +35,52 @@ Step = Callable[[], None]
 
 
 def of_probabilities(loss: Loss) -> Loss:
+    """Return the loss of the probabilities."""
     return lambda logits, targets: loss(logits.sigmoid(), targets)
 
 
 def torchvision_focal(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return torchvision's focal loss with the parameters of ours."""
     loss: Tensor = sigmoid_focal_loss(logits, targets, alpha=-1, gamma=2, reduction="mean")
     return loss
 
 
 def as_is(targets: Tensor) -> Tensor:
+    """Return the targets themselves."""
     return targets
 
 
 def signs(targets: Tensor) -> Tensor:
+    """Return +1 for a positive and -1 for a negative."""
     return 2 * targets.float() - 1
 
 
 def shares(targets: Tensor) -> Tensor:
+    """Return the targets of each row, divided by their sum."""
     return targets / targets.sum(1, keepdim=True).clamp(min=1)
 
 
 def index(targets: Tensor) -> Tensor:
+    """Return the class of the positive of each row."""
     return targets.argmax(1)
 
 
 def padded_indices(targets: Tensor) -> Tensor:
-    """The classes of the positives, closed by -1, as MultiLabelMarginLoss takes them."""
+    """Return the classes of the positives, closed by -1, as MultiLabelMarginLoss takes them."""
     columns = torch.arange(targets.shape[1]).expand(targets.shape)
-    is_positive = targets == POSITIVE
+    is_positive = positives(targets)
     order = torch.argsort(~is_positive, dim=1, stable=True)
     return torch.where(is_positive, columns, -1).gather(1, order)
 
 
 def weighted_bce(frequencies: Tensor) -> nn.Module:
+    """Return PyTorch's binary cross-entropy with weights from class frequencies (2, C)."""
     num_positives, num_negatives = frequencies.float().clamp(min=1)
     return nn.BCEWithLogitsLoss(weight=num_positives, pos_weight=num_negatives / num_positives)
 
 
 def timm_distribution_balanced(frequencies: Tensor) -> nn.Module:
+    """Return timm's distribution-balanced loss for class frequencies (2, C)."""
     return timm.loss.DistributionBalancedLoss(frequencies[0], num_samples=int(frequencies[:, 0].sum()))
 
 
@@ -81,10 +89,11 @@ class Peer:
     """A public loss.
 
     Attributes:
-        make: from the class frequencies (2, C) to the loss.
+        name: stands in the table.
+        make: from class frequencies (2, C) to the loss.
         targets: from our targets, int8 (M, C) without an unlabeled entry, to its own.
-        way: in which ours is the same criterion; None: ours has no way.
-        single_label: whether it takes one positive per sample; ours then gets such targets too.
+        way: the way of ours that is the same criterion; None if ours has no way.
+        single_label: whether it takes one positive for each sample. Ours is then given such targets too.
     """
 
     name: str
@@ -117,13 +126,14 @@ PEERS: dict[str, tuple[Peer, ...]] = {
 
 
 def group(name: str) -> dict[str, Any]:
-    """The group `loss` of a run with `loss=NAME`."""
+    """Return the group `loss` of a run with `loss=NAME`."""
     config: Any = OmegaConf.to_container(compose("train", [f"loss={name}"]), resolve=True)
     loss: dict[str, Any] = config["loss"]
     return loss
 
 
 def make_ours(name: str, way: str | None, frequencies: Tensor) -> Loss:
+    """Return our loss, with its defaults and a way."""
     found = group(name)
     more: dict[str, Any] = {"way": way} if way else {}
     if takes(found, "class_frequencies"):
@@ -133,6 +143,7 @@ def make_ours(name: str, way: str | None, frequencies: Tensor) -> Loss:
 
 
 def bucket(shape: tuple[int, int], positive_share: float, single_label: bool) -> tuple[Tensor, Tensor]:
+    """Return random logits (M, C), and int8 targets with a share of positives."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(shape, generator=generator)
     is_positive = torch.rand(shape, generator=generator) < positive_share
@@ -142,6 +153,8 @@ def bucket(shape: tuple[int, int], positive_share: float, single_label: bool) ->
 
 
 def training_step(loss: Loss, logits: Tensor, targets: Tensor, convert: Callable[[Tensor], Tensor] = as_is) -> Step:
+    """Return a function that takes one forward and one backward."""
+
     def step() -> None:
         logits.grad = None
         torch.autograd.backward(loss(logits, convert(targets)))
@@ -150,6 +163,7 @@ def training_step(loss: Loss, logits: Tensor, targets: Tensor, convert: Callable
 
 
 def best_of_burst(step: Step) -> float:
+    """Return the microseconds of the fastest of BURST steps in a row."""
     times = []
     for _ in range(BURST):
         start = time.perf_counter()
@@ -159,7 +173,7 @@ def best_of_burst(step: Step) -> float:
 
 
 def best_times(steps: list[Step], seconds: float) -> list[float]:
-    """Microseconds of each, the best of alternating bursts, so that all meet the same load."""
+    """Return the microseconds of each step, the best of alternating bursts, so that all meet the same load."""
     bursts: list[list[float]] = []
     end = time.perf_counter() + seconds
     while not bursts or time.perf_counter() < end:
@@ -168,7 +182,7 @@ def best_times(steps: list[Step], seconds: float) -> list[float]:
 
 
 def compare(name: str, peer: Peer | None, shape: tuple[int, int], arguments: argparse.Namespace) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     logits, targets = bucket(shape, arguments.positives, peer is not None and peer.single_label)
     frequencies = torch.from_numpy(class_frequencies(targets.numpy()))
     ours = make_ours(name, peer.way if peer else None, frequencies)
@@ -183,6 +197,7 @@ def compare(name: str, peer: Peer | None, shape: tuple[int, int], arguments: arg
 
 
 def main() -> None:
+    """Print the table of the losses and shapes that are asked for."""
     names = [entry.name for entry in entries() if entry.kind != "own"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
