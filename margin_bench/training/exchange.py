@@ -16,9 +16,10 @@ class GradientExchange:
 
     DistributedDataParallel is told that parameters may go unused. So none need be used, and its buckets stay as they
     are made: the order of summation, and with it the last bits of a step, does not depend on where a run was resumed.
+    Buffers are not its matter: `batch_norm` chains the running statistics.
 
     Args:
-        model: the same in every process.
+        model: of each process; all take the weights of the first.
 
     Attributes:
         model: the model itself: what is saved, what predicts, what makes a forward without a graph.
@@ -31,15 +32,15 @@ class GradientExchange:
         if world.size > 1:
             with others_needed():
                 self.replica = DistributedDataParallel(model, find_unused_parameters=True)
-            self.replica.broadcast_buffers = False  # torch 2.14 no longer wants it as an argument
+            self.replica.broadcast_buffers = False  # newer torch warns of it as an argument
             self.replica.register_comm_hook(self._handed_over, _sum)
 
     @contextlib.contextmanager
     def microbatch(self, is_last: bool) -> Iterator[None]:
-        """Add up the gradients of a forward and a backward; those of a step's last one end as the sum over processes.
+        """Add the gradients of one forward and backward to those before; after a step's last one, sum over processes.
 
         Raises:
-            LostProcessError: another process ends meanwhile.
+            LostProcessError: another process ends meanwhile. What the model or the loss raises goes through.
         """
         if not isinstance(self.replica, DistributedDataParallel):
             yield
@@ -49,13 +50,16 @@ class GradientExchange:
             with contextlib.nullcontext() if is_last else self.replica.no_sync():
                 yield
         except RuntimeError as error:
-            if any(self._handed_over):  # all of them, so that nothing of the model's own backward is left to fail
+            if True in self._handed_over:  # the last: nothing of the model's own backward is left that could fail
                 raise lost_process(error) from error
             raise
 
 
 def _sum(handed_over: list[bool], bucket: dist.GradBucket) -> Future[Tensor]:  # type: ignore[name-defined]
-    """Start to sum a bucket of gradients; note whether it is the last. torch's own hook would take the mean."""
+    """Begin to sum a bucket of gradients over the processes, and note whether it is the last of the backward.
+
+    Without a hook DistributedDataParallel takes the mean.
+    """
     with others_needed():
         future = dist.all_reduce(bucket.buffer(), async_op=True).get_future()
     handed_over.append(bucket.is_last())

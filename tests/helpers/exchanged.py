@@ -56,12 +56,13 @@ def trained(world: World, bucket_size: int, afresh: Iterable[bool]) -> dict[str,
     Args:
         afresh: for each step whether the exchange is made anew before it, as when a run is resumed.
     """
-    torch.manual_seed(0)
+    torch.manual_seed(world.rank)  # all take the weights of the first
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
     layout = BatchLayout(BATCH_SIZE, bucket_size, MICROBATCH_SIZE, world.rank, world.size)
     own = slice(layout.first_row, layout.first_row + layout.num_rows)
     exchange = GradientExchange(model, world)
+    torch.manual_seed(0)
     for branches, anew in zip(BRANCHES, afresh, strict=False):
         if anew:
             exchange = GradientExchange(model, world)
