@@ -11,8 +11,8 @@ from margin_bench.config.sources import Sources
 from margin_bench.config.words import in_words, key_of, text_of
 from margin_bench.config.words import parsed as parsed_word
 from margin_bench.errors import ConfigError
+from margin_bench.tables.cells import Request
 from margin_bench.tables.formats import FORMATS
-from margin_bench.tables.measure import Request
 
 WORDS_HELP = """words: names of tables, and key=value for
   dataset=, backbone=, epochs=, ...   overrides, in the grammar of margin-bench train, for every cell of the tables

@@ -16,8 +16,9 @@ from margin_bench.launch.launcher import failures, launch, num_processes
 from margin_bench.runs.estimate import Run, estimate, group_of, num_passes
 from margin_bench.runtime.console import say
 from margin_bench.runtime.precision import resolve_precision
+from margin_bench.tables.cells import Measured
 from margin_bench.tables.identities import Identities
-from margin_bench.tables.measure import Measured, measure
+from margin_bench.tables.measure import measure
 from margin_bench.tables.notes import label_of
 from margin_bench.tables.overrides import check_words, narrowed
 from margin_bench.tables.spec import Table, read_table
@@ -107,13 +108,13 @@ class _Work:
 
     def _measured(self, records: Records) -> list[Measured]:
         request = self.arguments.request
-        tables = [measure(table, request, records, self.identities, compose_all=True) for table in self.tables]
-        self.identities.save()
-        return tables
+        return [measure(table, request, records, self.identities) for table in self.tables]
 
     def _missing(self, tables: Sequence[Measured]) -> list[Run]:
         """The runs that are missing, each once however many cells share it."""
-        return list({run.run_id: run for table in tables for run in self._missing_in(table)}.values())
+        runs = {run.run_id: run for table in tables for run in self._missing_in(table)}
+        self.identities.save()
+        return list(runs.values())
 
     def _missing_in(self, measured: Measured) -> Iterator[Run]:
         request = self.arguments.request

@@ -14,9 +14,10 @@ from margin_bench.runtime.console import say
 from margin_bench.runtime.files import write_atomic
 from margin_bench.runtime.gc_pause import without_collection
 from margin_bench.tables.all_tables import every_table
+from margin_bench.tables.cells import Measured
 from margin_bench.tables.formats import FORMATS
 from margin_bench.tables.identities import Identities
-from margin_bench.tables.measure import Measured, measure
+from margin_bench.tables.measure import measure
 from margin_bench.tables.overrides import check_words
 from margin_bench.tables.sheet import sheet
 from margin_bench.tables.spec import read_table

@@ -1,4 +1,4 @@
-"""Every table that a record is in, on the data set and the backbone that it is of. Imports no torch."""
+"""Find every table that a record is in, on the data set and the backbone that it is of. Imports no torch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,8 +7,9 @@ from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
+from margin_bench.tables.cells import Measured, Request
 from margin_bench.tables.identities import Identities
-from margin_bench.tables.measure import Measured, Request, measure
+from margin_bench.tables.measure import measure
 from margin_bench.tables.spec import Table, read_table
 from margin_bench.tables.usable_records import Records
 
@@ -27,7 +28,7 @@ class Setting:
 
 
 def every_table(request: Request, records: Records, identities: Identities) -> list[Measured]:
-    """Every table, on every data set and backbone that records are of, that has a record in it."""
+    """Return every table, on every data set and backbone that records are of, that has a record in it."""
     found: dict[tuple[str, ...], Measured] = {}
     settings = _settings(records, identities)
     for name in identities.sources.options("table"):
@@ -42,7 +43,7 @@ def every_table(request: Request, records: Records, identities: Identities) -> l
 
 
 def _measured(table: Table, request: Request, records: Records, identities: Identities) -> Measured | None:
-    """The table, if it has a place for the words of the request, and records."""
+    """Return the table, if it has a place for the words of the request, and records."""
     try:
         found = measure(table, request, records, identities)
     except ConfigError:
@@ -51,7 +52,7 @@ def _measured(table: Table, request: Request, records: Records, identities: Iden
 
 
 def _tried(table: Table, setting: Setting, request: Request) -> Iterator[tuple[str, ...]]:
-    """The overrides that put a table on a setting, as few as may do; without what the table or the user says."""
+    """Yield overrides that may put a table on a setting, the fewest first; without what the table or the user says."""
     said = _words_of(table)
     given = {key_of(word) for word in request.words}
     choices: list[tuple[str, ...]] = [(setting.dataset,)] if setting.is_usual or table.is_of_facts else []
@@ -62,7 +63,7 @@ def _tried(table: Table, setting: Setting, request: Request) -> Iterator[tuple[s
 
 
 def _settings(records: Records, identities: Identities) -> list[Setting]:
-    """The choices of data set and backbone that records are of."""
+    """Return the choices of data set and backbone that records are of."""
     names = {
         (record["config"]["dataset"]["name"], record["config"]["backbone"]["name"])
         for record in records.usable.values()
@@ -78,7 +79,7 @@ def _settings(records: Records, identities: Identities) -> list[Setting]:
 
 
 def _options(group: str, sources: Sources) -> dict[str, str]:
-    """The files of a group by the name that they give; of several with one name that which is called like it."""
+    """Return the options of a group by the name in their files; of several with one name the one that is called so."""
     options: dict[str, str] = {}
     for path in sources.options(group).values():
         content = read_yaml(path)
@@ -89,7 +90,7 @@ def _options(group: str, sources: Sources) -> dict[str, str]:
 
 
 def _words_of(table: Table) -> set[str]:
-    """All overrides that stand in a table."""
+    """Return all overrides that stand in a table."""
     words = {word for block in table.blocks for word in block.words}
     axes = [axis for block in table.blocks for axis in (block.rows, block.columns)]
     return words | {word for axis in axes for entry in axis.entries for word in entry.words}

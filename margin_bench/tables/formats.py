@@ -1,4 +1,4 @@
-"""Sheets as Markdown, CSV, LaTeX and HTML. Imports no torch."""
+"""Write sheets as Markdown, CSV, LaTeX and HTML. Imports no torch."""
 
 import csv
 import html
@@ -20,6 +20,7 @@ STYLE = "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc
 
 
 def markdown(sheets: Sequence[Sheet]) -> str:
+    """Write tables with pipes, their notes as lists."""
     return "\n".join("\n".join(_markdown_lines(sheet)) for sheet in sheets)
 
 
@@ -38,7 +39,7 @@ def _markdown_lines(sheet: Sheet) -> Iterable[str]:
 
 
 def _piped(lines: list[tuple[str, ...]]) -> list[str]:
-    """Rows of Markdown, whose columns also stand below one another where no format is applied."""
+    """Write rows of Markdown whose columns line up in plain text, too."""
     cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     widths = [max(len(line[position]) for line in cells) for position in range(len(cells[0]))]
     rows = [" | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells]
@@ -52,7 +53,7 @@ def _cell(figure: Figure, bold: str) -> str:
 
 
 def as_csv(sheets: Sequence[Sheet]) -> str:
-    """A line for each cell and measure, numbers in full; notes follow as lines of comment, which begin with `#`."""
+    """Write a line for each cell and measure, numbers in full, and notes as comments that begin with `#`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FIELDS)
@@ -79,7 +80,7 @@ def _full(number: float | None) -> str:
 
 
 def latex(sheets: Sequence[Sheet]) -> str:
-    """Floats of tables, and their notes as text; they need `\\usepackage{booktabs}` and `\\usepackage{graphicx}`."""
+    """Write floats of tables, and their notes as text; they need the packages `booktabs` and `graphicx`."""
     return "\n".join("\n".join(_latex_lines(sheet)) for sheet in sheets)
 
 
@@ -101,7 +102,7 @@ def _latex_lines(sheet: Sheet) -> Iterable[str]:
 
 
 def _pages(grids: Sequence[Grid]) -> Iterable[list[Grid]]:
-    """The grids, those together that fit on a page."""
+    """Yield the grids, together as many as fit on a page."""
     page: list[Grid] = []
     for grid in grids:
         if page and sum(len(each.rows) + 4 for each in [*page, grid]) > LATEX_PAGE:
@@ -125,7 +126,7 @@ def _latex_grid(grid: Grid) -> Iterable[str]:
 
 
 def _tex_label(label: str) -> str:
-    """A label at the beginning of a row, where `[` and `*` would belong to the end of the row before."""
+    """Write the label of a row, where a leading `[` or `*` would belong to the end of the row before."""
     return ("{}" if label.startswith(("[", "*")) else "") + _tex(label)
 
 
@@ -154,7 +155,7 @@ def _slug(sheet: Sheet) -> str:
 
 
 def as_html(sheets: Sequence[Sheet]) -> str:
-    """A page that needs no other file."""
+    """Write a page that needs no other file."""
     head = ["<!doctype html>", '<html lang="en">', '<meta charset="utf-8">', "<title>margin-bench</title>"]
     return "\n".join(
         [*head, f"<style>{STYLE}</style>", *(line for sheet in sheets for line in _html_lines(sheet)), "</html>", ""]

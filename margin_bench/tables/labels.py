@@ -1,4 +1,4 @@
-"""Labels beside the points of a plot, where they cover least."""
+"""Write labels beside the points of a plot, where they cover least."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ Boxes = NDArray[np.float64]  # (K, 4): left, bottom, right, top, in pixels
 
 
 def place_labels(axes: Axes, labels: Sequence[tuple[str, float, float]]) -> None:
-    """Writes each label beside its point, one after the other, at the first of the places where it misleads least.
+    """Write each label beside its point, one after the other, at the first of the places where it misleads least.
 
     Args:
         axes: laid out: with their final limits and size.
@@ -44,7 +44,7 @@ def place_labels(axes: Axes, labels: Sequence[tuple[str, float, float]]) -> None
 
 
 def _size(axes: Axes, text: str) -> Pair:
-    """Width and height in pixels."""
+    """Return width and height in pixels."""
     trial = axes.text(0, 0, text, fontsize=SIZE)
     size: Pair = np.array(trial.get_window_extent().size)
     trial.remove()
@@ -52,7 +52,7 @@ def _size(axes: Axes, text: str) -> Pair:
 
 
 def _box(near: Pair, size: Pair, direction: Pair) -> Boxes:
-    """The box (4,) of a label that lies in a direction from the place that its nearest side touches."""
+    """Return the box (4,) of a label that lies in a direction from the place that its nearest side touches."""
     low = near - size * (1 - direction) / 2
     return np.concatenate([low, low + size])
 
@@ -73,7 +73,7 @@ def _write(axes: Axes, text: str, point: tuple[float, float], place: Pair) -> No
 
 
 def _mistaken(point: Pair, leader: Pair, others: Boxes, radius: float) -> float:
-    """The area, in pixels, of the other points (K, 2) that the leader touches, or whose label it seems to lead to."""
+    """Return the area, in pixels, of the other points (K, 2) that the leader touches, or seems to lead from."""
     along = np.clip((others - point) @ leader / (leader @ leader), 0, 1)
     touched = np.linalg.norm(point + along[:, None] * leader - others, axis=1) < radius
     nearer = np.linalg.norm(point + leader - others, axis=1) < np.linalg.norm(leader)
@@ -81,7 +81,7 @@ def _mistaken(point: Pair, leader: Pair, others: Boxes, radius: float) -> float:
 
 
 def _covered(box: Boxes, taken: Boxes, axes: Axes) -> float:
-    """The area of the box, in pixels, that lies on others or outside the axes."""
+    """Return the area of the box, in pixels, that lies on others or outside the axes."""
     left, bottom, right, top = axes.bbox.extents
     widths = np.minimum(taken[:, 2], box[2]) - np.maximum(taken[:, 0], box[0])
     heights = np.minimum(taken[:, 3], box[3]) - np.maximum(taken[:, 1], box[1])

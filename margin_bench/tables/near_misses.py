@@ -5,40 +5,37 @@ from functools import cache
 from typing import Any
 
 from margin_bench.config.schema import FIRST_REVISION, OPEN_GROUPS
+from margin_bench.config.words import key_of
 from margin_bench.records.record import Record
 from margin_bench.records.traits import Traits, traits_of
+from margin_bench.tables.cells import Cell
 from margin_bench.tables.identities import Identity
-from margin_bench.tables.usable_records import Records
+from margin_bench.tables.usable_records import NAMED, Records
 
 SHOWN = 3  # runs named for each cause
 REVISIONS = {f"{group}.revision" for group in OPEN_GROUPS}
 
 
-def near(
-    identities: Sequence[Identity],
-    varied: Sequence[str],
-    records: Records,
-    known: set[str],
-    seeds: Sequence[int],
-    precision: str | None,
-) -> list[str]:
+def near(cells: Sequence[Cell], records: Records, seeds: Sequence[int], precision: str | None) -> list[str]:
     """Return a line for each cause that leaves out records of a table.
 
+    A record is near that agrees with a cell in all that tells the cells apart.
+
     Args:
-        identities: of the cells.
-        varied: the keys that tell the cells apart: a record that agrees with a cell in these is near.
-        known: the ids of the records that are in the table.
+        cells: with the records and trials that are in the table.
         seeds, precision: of the table.
     """
+    identities = [cell.identity for cell in cells if cell.identity]
+    varied, known = _varied(cells), _ids_in(cells)
     causes: dict[str, list[str]] = {}
-    cells = {_key(identity.content, varied): (identity, traits_of(identity.content)) for identity in identities}
+    expected = {_key(identity.content, varied): (identity, traits_of(identity.content)) for identity in identities}
     for run_id, record in records.usable.items():
         if run_id in known or record["seed"] not in seeds:
             continue
-        cell = cells.get(_key(record["config"], varied))
+        cell = expected.get(_key(record["config"], varied))
         if cell is not None:
-            expected = _of_run(*cell, record["seed"], precision or record["config"]["precision"])
-            causes.setdefault(_difference(record, records.traits(run_id), expected), []).append(run_id)
+            of_run = _of_run(*cell, record["seed"], precision or record["config"]["precision"])
+            causes.setdefault(_difference(record, records.traits(run_id), of_run), []).append(run_id)
 
     @cache
     def run_ids(seed: int, its_precision: str) -> set[str]:
@@ -48,6 +45,20 @@ def near(
         if record["seed"] in seeds and record["run_id"] in run_ids(record["seed"], record["config"]["precision"]):
             causes.setdefault(reason, []).append(record["run_id"])
     return [f"{_names(run_ids)} {cause}" for cause, run_ids in sorted(causes.items())]
+
+
+def _varied(cells: Sequence[Cell]) -> list[str]:
+    """Return the keys that cells differ in, and those of their names."""
+    sets = [frozenset(cell.words) for cell in cells]
+    differing = frozenset().union(*sets) - sets[0].intersection(*sets)
+    keys = {key_of(word) for word in differing}
+    return sorted({key for key in keys if key not in NAMED} | {f"{group}.name" for group in NAMED})
+
+
+def _ids_in(cells: Sequence[Cell]) -> set[str]:
+    """Return the ids of all records that are in a table, those of trials among them."""
+    trials = [trial.record for cell in cells for trial in cell.trials if trial.record]
+    return {record["run_id"] for record in (*trials, *(record for cell in cells for record in cell.records))}
 
 
 def _of_run(identity: Identity, traits: Traits, seed: int, precision: str) -> Traits:

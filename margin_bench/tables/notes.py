@@ -1,4 +1,4 @@
-"""What stands below a table: how to read it, what it was measured with, what is left out, what is missing."""
+"""Write what stands below a table: how to read it, what it was measured with, what is left out, what is missing."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,8 +9,7 @@ from margin_bench.config.schema import PAPER
 from margin_bench.config.words import key_of
 from margin_bench.records.record import Record
 from margin_bench.runtime.console import counted
-from margin_bench.tables.measure import Cell, Measured
-from margin_bench.tables.search import HOLDOUT, SEED, best
+from margin_bench.tables.cells import HOLDOUT, TRIAL_SEED, Cell, Measured, best
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Note:
 
 
 def notes(measured: Measured) -> Iterator[Note]:
-    """The notes of a table, in order."""
+    """Yield the notes of a table, in order."""
     yield Note("How to read it", tuple(_legend(measured)))
     records = measured.records
     if records:
@@ -47,7 +46,7 @@ def notes(measured: Measured) -> Iterator[Note]:
 
 
 def label_of(cell: Cell) -> str:
-    """Which cell of its table it is."""
+    """Say which cell of its table it is."""
     parts = [cell.block.name]
     parts += [f"{axis.name} {entry.label}" for axis, entry in _sides(cell) if axis.name]
     return ", ".join(part for part in parts if part)
@@ -74,7 +73,7 @@ def _rates(measured: Measured, searched: list[Cell]) -> Iterator[str]:
     told = ", ".join(f"{rate:g}" for rate in rates)
     yield (
         f"Chosen for each cell from {told} (of the head, the rest in proportion): {len(rates)} trials each of "
-        f"all epochs, seed {SEED}, scored by the mean of mAP@class and mAP@sample "
+        f"all epochs, seed {TRIAL_SEED}, scored by the mean of mAP@class and mAP@sample "
         f"on {HOLDOUT:g} of the training split, held out."
     )
     for cell in searched:
@@ -90,7 +89,7 @@ def _rates(measured: Measured, searched: list[Cell]) -> Iterator[str]:
 
 
 def _provenance(records: Sequence[Record], trials: Sequence[Record]) -> Iterator[str]:
-    """What the runs of the cells have been trained on, and what they and the trials of their rates have run with."""
+    """Yield what the runs of the cells were trained on, and what they and the trials of their rates ran with."""
     for line in _distinct(_data(record) for record in records):
         yield f"Data: {line}."
     configs = [record["config"] for record in records]
@@ -148,7 +147,7 @@ def _hardware(record: Record) -> str:
 
 
 def _reproduce(measured: Measured) -> str:
-    """The command that fills all cells."""
+    """Return the command that fills all cells."""
     request = measured.request
     precision = _precision(measured) if all(map(_is_open_in_precision, measured.cells)) else []
     seeds = f"seeds={max(measured.wanted_seeds) + 1}"
@@ -158,7 +157,7 @@ def _reproduce(measured: Measured) -> str:
 
 
 def _precision(measured: Measured) -> list[str]:
-    """The override with the precision of the runs that are there, which another machine might not take by itself."""
+    """Return the override for the precision of the runs that are there, since another machine may take another one."""
     for cell in filter(_is_open_in_precision, measured.cells):
         for record in (*cell.records, *(trial.record for trial in cell.trials)):
             if record:
@@ -184,7 +183,7 @@ def _missing(measured: Measured) -> Iterator[str]:
 
 
 def _check(measured: Measured, cell: Cell) -> str:
-    """The command that counts on the data of a cell."""
+    """Return the command that counts on the data of a cell."""
     option = next(word for word in reversed(cell.words) if key_of(word) == "dataset")
     options = [word for word in measured.request.options if key_of(word) != "runs_dir"]
     words = [option.partition("=")[2], *options, *(word for word in cell.words if key_of(word) != "dataset")]

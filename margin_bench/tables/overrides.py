@@ -1,4 +1,4 @@
-"""A table with the overrides of a user, who may fix what it varies. Imports no torch."""
+"""Put a user's overrides into a table; they may fix what it varies. Imports no torch."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from margin_bench.tables.spec import Axis, Block, Entry, Table
 
 
 def narrowed(table: Table, words: Sequence[str]) -> Table:
-    """The table in which the user's overrides hold for every cell.
+    """Return the table in which the user's overrides hold for every cell.
 
     An override takes the place of the table's own for the same key. Rows, columns or blocks that vary the key are left
     with those of this value, or, if there are none, with one that the override names.
@@ -34,7 +34,7 @@ def narrowed(table: Table, words: Sequence[str]) -> Table:
 
 
 def _having(blocks: Sequence[Block], word: str) -> Sequence[Block]:
-    """The blocks that have the value in their rows or columns; all, if none has."""
+    """Return the blocks that have the value in their rows or columns; all, if none has."""
     having = [
         block
         for block in blocks
@@ -84,7 +84,7 @@ def _clash(word: str, place: str, all_words: Sequence[tuple[str, ...]]) -> Confi
 
 
 def _own(words: tuple[str, ...], word: str) -> str | None:
-    """The last of the words that has the same key as the given one."""
+    """Return the last of the words that has the same key as the given one."""
     return next((own for own in reversed(words) if key_of(own) == key_of(word)), None)
 
 
@@ -93,7 +93,7 @@ def _without(words: tuple[str, ...], word: str) -> tuple[str, ...]:
 
 
 def _has(words: tuple[str, ...], word: str) -> bool:
-    """Whether the words give the key the same value, as Hydra reads it; `4` is `4.0`."""
+    """Return whether the words give the key the same value, as Hydra reads it; `4` is `4.0`."""
     own = _own(words, word)
     return own is not None and parsed(own).value() == parsed(word).value()
 
@@ -103,7 +103,7 @@ def _value(word: str) -> str:
 
 
 def check_words(tables: Sequence[Table], words: Sequence[str], sources: Sources) -> None:
-    """Checks a user's overrides, by themselves and in the tables, even if no record makes it necessary.
+    """Check a user's overrides, by themselves and in the tables, even if no record makes it necessary.
 
     Raises:
         ConfigError: one does not fit.
@@ -122,7 +122,7 @@ def check_words(tables: Sequence[Table], words: Sequence[str], sources: Sources)
 
 
 def _unlike(table: Table, words: Sequence[str]) -> Iterable[Sequence[str]]:
-    """The overrides of the first cell for each choice that decides which of the words fit, as that of a loss does."""
+    """Return the first cell's overrides for each choice that decides which words fit, as that of a loss does."""
     groups = {key_of(word).partition(".")[0] for word in words if "." in key_of(word)}
     cells: dict[tuple[str, ...], tuple[str, ...]] = {}
     for block in table.blocks:

@@ -1,4 +1,4 @@
-"""A measured table as a plot. Imports matplotlib, and no torch.
+"""Draw a measured table as a plot. Imports matplotlib, and no torch.
 
 Two numeric axes make heat maps, one of them makes lines, everything else is a scatter of mAP@class and mAP@sample.
 """
@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from margin_bench.tables.cells import Cell, Measured
 from margin_bench.tables.labels import place_labels
-from margin_bench.tables.measure import Cell, Measured
 from margin_bench.tables.sheet import TITLES
 from margin_bench.tables.spec import NO_AXIS, Axis, Block
 
@@ -55,7 +55,10 @@ class Point:
 
 
 def plots(measured: Measured) -> dict[str, bytes]:
-    """The table as PNG and SVG, by suffix; nothing if it has no scores to show. One matplotlib makes the same bytes."""
+    """Return the table as PNG and SVG, by suffix; nothing if it has no scores to show.
+
+    The same records make the same bytes with one version of matplotlib.
+    """
     if measured.table.is_of_facts or not measured.records:
         return {}
     with style.context(STYLE):
@@ -86,7 +89,7 @@ def _is_numeric(axis: Axis) -> bool:
 
 
 def _heat_maps(measured: Measured) -> Figure:
-    """A row of panels for each block, a panel for each measure."""
+    """Draw a row of panels for each block, a panel for each measure."""
     blocks, measures = measured.table.blocks, measured.table.measures
     width = 1.5 + 0.75 * max(len(block.columns.entries) for block in blocks)
     height = 1.0 + 0.55 * max(len(block.rows.entries) for block in blocks)
@@ -132,7 +135,7 @@ def _in_words(point: Point) -> str:
 
 
 def _lines(measured: Measured) -> Figure:
-    """A panel for each measure."""
+    """Draw a panel for each measure."""
     (block,) = measured.table.blocks
     axis = block.columns if block.rows is NO_AXIS else block.rows
     labels = [entry.label for entry in axis.entries]
@@ -155,7 +158,7 @@ def _lines(measured: Measured) -> Figure:
 
 
 def _scatter(measured: Measured) -> Figure:
-    """A panel for each block with rows and columns, or for each of its series, and one for all others together."""
+    """Draw a panel for each block with rows and columns, or for each of its series, and one for all others together."""
     panels = list(_scatter_panels(measured))
     num_columns = min(3, len(panels))
     most = max(len(pairs) for _, pairs in panels)
@@ -166,14 +169,7 @@ def _scatter(measured: Measured) -> Figure:
         axes.set_axis_off()
     series = list(dict.fromkeys(pair.series for _, pairs in panels for pair in pairs))
     for (title, pairs), axes in zip(panels, flat, strict=False):
-        for number, name in enumerate(series):
-            if own := [pair for pair in pairs if pair.series == name]:
-                _draw_series(axes, number, name, own)
-        axes.set_title(title)
-        axes.set_xlabel(f"{TITLES['map_class']}, percent")
-        axes.set_ylabel(f"{TITLES['map_sample']}, percent")
-        axes.margins(0.15)
-        axes.grid()
+        _scatter_panel(axes, title, pairs, series)
     _set_limits(flat[: len(panels)], are_shared=any(map(_is_crowded, measured.table.blocks)))
     _legend(figure, flat[: len(panels)])
     figure.draw_without_rendering()  # lays the panels out, so that labels find their place
@@ -181,6 +177,17 @@ def _scatter(measured: Measured) -> Figure:
     for (_, pairs), axes in zip(panels, flat, strict=False):
         place_labels(axes, [(pair.label, *place) for pair in pairs if (place := pair.measured or pair.published)])
     return figure
+
+
+def _scatter_panel(axes: Axes, title: str, pairs: Sequence["Pair"], series: Sequence[str]) -> None:
+    for number, name in enumerate(series):
+        if own := [pair for pair in pairs if pair.series == name]:
+            _draw_series(axes, number, name, own)
+    axes.set_title(title)
+    axes.set_xlabel(f"{TITLES['map_class']}, percent")
+    axes.set_ylabel(f"{TITLES['map_sample']}, percent")
+    axes.margins(0.15)
+    axes.grid()
 
 
 @dataclass(frozen=True)
@@ -206,7 +213,7 @@ class Pair:
 
 
 def _scatter_panels(measured: Measured) -> Iterator[tuple[str, list[Pair]]]:
-    """The title and the cells of each panel; where a block has rows and columns, the fewer of them are its series.
+    """Yield the title and the cells of each panel; of rows and columns, the fewer are the series of a block.
 
     A block of more cells than can be told apart has a panel for each series.
     """
@@ -231,7 +238,7 @@ def _scatter_panels(measured: Measured) -> Iterator[tuple[str, list[Pair]]]:
 
 
 def _label_along(block: Block, cell: Cell) -> str:
-    """The label of a cell on the one axis of its block; a number is told with the axis's name."""
+    """Return the label of a cell on the one axis of its block; a number is told with the axis's name."""
     axis, entry = (block.rows, cell.row) if block.columns is NO_AXIS else (block.columns, cell.column)
     return f"{axis.name} {entry.label}" if axis is not NO_AXIS and _is_numeric(axis) else entry.label
 
@@ -241,7 +248,7 @@ def _is_crowded(block: Block) -> bool:
 
 
 def _set_limits(panels: Sequence[Axes], are_shared: bool) -> None:
-    """Keeps panels within what a score can be, all of them alike if they are to be compared."""
+    """Keep panels within what a score can be, all of them alike if they are to be compared."""
     for axis in ("x", "y"):
         limits = [getattr(axes, f"get_{axis}lim")() for axes in panels]
         widest = min(low for low, _ in limits), max(high for _, high in limits)
@@ -255,7 +262,7 @@ def _pair(cell: Cell, series: str, label: str) -> Pair:
 
 
 def _draw_series(axes: Axes, number: int, name: str, pairs: Sequence[Pair]) -> None:
-    """Measured points, and hollow ones where something is published, with a dotted line between the two of a cell."""
+    """Draw measured points, and hollow ones for what is published, with a dotted line between those of a cell."""
     marker = (number + number // len(COLOURS)) % len(MARKERS)  # so that no two of 49 series look alike
     look: Any = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[marker], "ls": "none"}
     x, x_std, x_published = _columns([pair.map_class for pair in pairs])
@@ -268,7 +275,7 @@ def _draw_series(axes: Axes, number: int, name: str, pairs: Sequence[Pair]) -> N
 
 
 def _figure(measured: Measured, num_rows: int, num_columns: int, width: float, height: float) -> tuple[Figure, Any]:
-    """A figure of equal panels, each of a size in inches, and its axes, an array (num_rows, num_columns)."""
+    """Make a figure of equal panels, each of a size in inches, and its axes, an array (num_rows, num_columns)."""
     figure = Figure(figsize=(num_columns * width, num_rows * height + 0.6))
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.06)
     rates = ["a rate of its own for each cell"] if measured.request.rates else []
@@ -286,7 +293,7 @@ def _seeds_in_words(measured: Measured) -> str:
 
 
 def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
-    """One legend for all panels, if there is more than one thing to tell apart; what is published comes last."""
+    """Draw one legend for all panels, if there is more than one thing to tell apart; what is published comes last."""
     handles: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -316,7 +323,7 @@ def _point(cell: Cell, measure: str) -> Point:
 
 
 def _columns(points: Sequence[Point]) -> tuple[list[float], list[float], list[float]]:
-    """Means, standard deviations (0 of a single run) and published values, NaN where there is none."""
+    """Return means, standard deviations (0 of a single run) and published values, NaN where there is none."""
     nan = float("nan")
     return (
         [nan if point.mean is None else point.mean for point in points],

@@ -6,18 +6,11 @@ from functools import cache
 from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of
 from margin_bench.config.yaml_files import read_yaml
-from margin_bench.tables.usable_records import Records
-
-NAMED = ("dataset", "backbone", "loss")
-
-
-def known_names(records: Records) -> set[tuple[str, ...]]:
-    """Return the names of data set, backbone and loss that records have together."""
-    return {tuple(record["config"][group]["name"] for group in NAMED) for record in records.readable}
+from margin_bench.tables.usable_records import NAMED
 
 
 def can_have_names(words: Sequence[str], known: set[tuple[str, ...]], sources: Sources) -> bool:
-    """Return whether runs with these overrides can have names that are known."""
+    """Return whether runs with these overrides can have names that records have together."""
     names = [_name(group, words, sources) for group in NAMED]
     return any(all(a in (None, b) for a, b in zip(names, triple, strict=True)) for triple in known)
 

@@ -1,10 +1,10 @@
-"""A measured table laid out: grids of cells, as every format shows them. Imports no torch."""
+"""Lay a measured table out in grids of cells, as every format shows them. Imports no torch."""
 
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from margin_bench.tables.measure import Cell, Measured
+from margin_bench.tables.cells import Cell, Measured
 from margin_bench.tables.notes import Note, label_of, notes
 from margin_bench.tables.spec import NO_AXIS, SCORES, Block
 
@@ -48,7 +48,7 @@ class Figure:
         return None if self.mean is None or self.published is None else self.mean - self.published
 
     def measured_words(self) -> str:
-        """Mean, standard deviation and number of seeds; `missing` where there is no run."""
+        """Write mean, standard deviation and number of seeds; `missing` where there is no run."""
         if self.mean is None:
             return "missing"
         if self.measure not in SCORES:
@@ -58,7 +58,7 @@ class Figure:
         return f"{self._number(self.mean)}{spread} ({self.num_seeds}{of})"
 
     def published_words(self) -> str:
-        """The published value and the gap in brackets; empty where the paper has no such cell."""
+        """Write the published value and the gap in brackets; nothing where the paper has no such cell."""
         if not self.is_published:
             return ""
         value = "unknown" if self.published is None else self._number(self.published)
@@ -91,44 +91,52 @@ class Sheet:
     notes: tuple[Note, ...]
 
     def figures(self) -> Iterator[Figure]:
+        """Return the figures of all grids."""
         return (figure for grid in self.grids for _, figures in grid.rows for figure in figures)
 
 
 def sheet(measured: Measured) -> Sheet:
-    """Lays a measured table out."""
+    """Lay a measured table out."""
     grids = [grid for block in measured.table.blocks for grid in _grids(measured, block)]
     name = " ".join([measured.table.name, *measured.request.words, *measured.request.rate_words])
     return Sheet(name, measured.table.caption, tuple(grids), tuple(notes(measured)))
 
 
 def _grids(measured: Measured, block: Block) -> Iterator[Grid]:
-    """One grid for each measure where a block has rows and columns; else the measures stand along the missing side."""
-    measures = measured.table.measures
-    cells = {(cell.row.label, cell.column.label): cell for cell in measured.cells if cell.block is block}
-    wanted = len(measured.wanted_seeds)
-    rows, columns = block.rows, block.columns
-    if rows is not NO_AXIS and columns is not NO_AXIS:
-        for measure in measures:
-            title = f"{block.name}, {TITLES[measure]}" if block.name else TITLES[measure]
-            by_column = [
-                with_best([_figure(cells[row.label, column.label], measure, wanted) for row in rows.entries])
-                for column in columns.entries
-            ]
-            yield Grid(
-                title,
-                f"{rows.name} \\ {columns.name}",
-                tuple(entry.label for entry in columns.entries),
-                tuple(zip((entry.label for entry in rows.entries), zip(*by_column, strict=True), strict=True)),
-            )
+    """Yield a grid for each measure where a block has rows and columns; else one, measures along the missing side."""
+    if NO_AXIS in (block.rows, block.columns):
+        yield _grid_of_measures(measured, block)
         return
-    by_measure = [with_best([_figure(cell, measure, wanted) for cell in cells.values()]) for measure in measures]
+    for measure in measured.table.measures:
+        yield _grid_of(measured, block, measure)
+
+
+def _grid_of(measured: Measured, block: Block, measure: str) -> Grid:
+    rows, columns, wanted = block.rows, block.columns, len(measured.wanted_seeds)
+    cells = {(cell.row.label, cell.column.label): cell for cell in measured.cells if cell.block is block}
+    by_column = [
+        with_best([_figure(cells[row.label, column.label], measure, wanted) for row in rows.entries])
+        for column in columns.entries
+    ]
+    return Grid(
+        title=f"{block.name}, {TITLES[measure]}" if block.name else TITLES[measure],
+        corner=f"{rows.name} \\ {columns.name}",
+        header=tuple(entry.label for entry in columns.entries),
+        rows=tuple(zip((entry.label for entry in rows.entries), zip(*by_column, strict=True), strict=True)),
+    )
+
+
+def _grid_of_measures(measured: Measured, block: Block) -> Grid:
+    rows, columns, wanted = block.rows, block.columns, len(measured.wanted_seeds)
+    cells = [cell for cell in measured.cells if cell.block is block]
+    measures = measured.table.measures
     titles = tuple(TITLES[measure] for measure in measures)
-    if rows is NO_AXIS:
+    by_measure = [with_best([_figure(cell, measure, wanted) for cell in cells]) for measure in measures]
+    if rows == NO_AXIS:
         labels = tuple(entry.label for entry in columns.entries)
-        yield Grid(block.name, columns.name, labels, tuple(zip(titles, map(tuple, by_measure), strict=True)))
-    else:
-        labels = tuple(entry.label for entry in rows.entries)
-        yield Grid(block.name, rows.name, titles, tuple(zip(labels, zip(*by_measure, strict=True), strict=True)))
+        return Grid(block.name, columns.name, labels, tuple(zip(titles, map(tuple, by_measure), strict=True)))
+    labels = tuple(entry.label for entry in rows.entries)
+    return Grid(block.name, rows.name, titles, tuple(zip(labels, zip(*by_measure, strict=True), strict=True)))
 
 
 def _figure(cell: Cell, measure: str, wanted: int) -> Figure:
@@ -147,7 +155,7 @@ def _figure(cell: Cell, measure: str, wanted: int) -> Figure:
 
 
 def with_best(figures: Sequence[Figure]) -> list[Figure]:
-    """The figures, the best of them marked if it leads beyond the spread.
+    """Return the figures, the best of them marked if it leads beyond the spread.
 
     It leads if its mean less its standard deviation is above the mean plus the standard deviation of every other. No
     figure is marked if one of them has fewer than two seeds, or if there is nothing to compare with.

@@ -1,4 +1,4 @@
-"""What a table holds, as its YAML file in `configs/table/` says; `docs/tables.md` has the grammar. Imports no torch."""
+"""Read from its YAML file in `configs/table/` what a table holds (docs/tables.md has the grammar). Imports no torch."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -50,11 +50,11 @@ class Block:
     published: dict[tuple[str, str, str], float | None]
 
     def pairs(self) -> Iterator[tuple[Entry, Entry]]:
-        """The row and the column of every cell."""
+        """Return the row and the column of every cell."""
         return ((row, column) for row in self.rows.entries for column in self.columns.entries)
 
     def words_of(self, row: Entry, column: Entry) -> tuple[str, ...]:
-        """The overrides of a cell."""
+        """Return the overrides of a cell."""
         return (*self.words, *row.words, *column.words)
 
 
@@ -73,11 +73,12 @@ class Table:
 
     @property
     def is_of_facts(self) -> bool:
+        """Whether its cells tell facts about data sets."""
         return self.measures[0] in FACTS
 
 
 def read_table(name: str, sources: Sources) -> Table:
-    """One table.
+    """Read one table.
 
     Raises:
         ConfigError: there is none of that name, or its file does not say what it must.
@@ -132,7 +133,7 @@ def _block(
 
 
 def _along(axis: Axis, key: str, values: Any) -> list[Any]:
-    """The values of all entries of an axis: given in their order, or by their labels."""
+    """Return the values of all entries of an axis: given in their order, or by their labels."""
     if axis is NO_AXIS:
         return [values]
     labels = [entry.label for entry in axis.entries]
@@ -176,7 +177,7 @@ def _entry_of(place: str, key: Any, value: Any) -> Entry:
 
 
 def _losses(kind: str, sources: Sources) -> list[str]:
-    """The names of all losses of a kind, as their files tell."""
+    """Return the names of all losses of a kind, as their files tell."""
     found = [
         name
         for name, path in sources.options("loss").items()
@@ -188,7 +189,7 @@ def _losses(kind: str, sources: Sources) -> list[str]:
 
 
 def _words(place: str, text: Any) -> tuple[str, ...]:
-    """Overrides, from a text in which blanks separate them or from a list."""
+    """Read overrides from a text in which blanks separate them, or from a list."""
     if not isinstance(text, str | list | None):
         raise ValueError(f"{place}: expected key=value, got {text!r}")
     words = text.split() if isinstance(text, str) else [str(word) for word in text or []]
@@ -206,7 +207,7 @@ def _words(place: str, text: Any) -> tuple[str, ...]:
 
 
 def _in_words(value: Any, float_format: str = "") -> str:
-    """A value as it stands in an override; a number of a label is shorter."""
+    """Write a value as it stands in an override; a number in a label is shorter."""
     words = {None: "null", True: "true", False: "false"}
     if value is None or isinstance(value, bool):
         return words[value]
@@ -220,7 +221,7 @@ def _section(place: str, content: Any) -> dict[str, Any]:
 
 
 def _by_label(place: str, content: Any) -> dict[str, Any]:
-    """A section whose keys are labels; a number's is as an axis has it."""
+    """Return a section by the labels that are its keys; a number is written as on an axis."""
     section = _section(place, content)
     labels = [_in_words(key, "g") for key in section]
     _refuse_twins(place, labels)
@@ -228,7 +229,7 @@ def _by_label(place: str, content: Any) -> dict[str, Any]:
 
 
 def _refuse_twins(place: str, labels: list[str]) -> None:
-    """Labels tell what stands where, so there must be some, and no two that are alike."""
+    """Refuse labels that do not tell what stands where: there must be some, and no two alike."""
     if not labels:
         raise ValueError(f"{place}: expected one or more, got none")
     if twins := [label for label in labels if labels.count(label) > 1]:

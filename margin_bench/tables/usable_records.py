@@ -1,4 +1,4 @@
-"""The records that tables are made of, and those that are left out, by name. Imports no torch."""
+"""Read the records that tables are made of, and name those that do not count. Imports no torch."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from margin_bench.config.schema import PAPER
 from margin_bench.records.record import DIVERGED, FINISHED, Record, read_records
 from margin_bench.records.traits import Traits, traits_of
+
+NAMED = ("dataset", "backbone", "loss")
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,25 @@ class Records:
         return [*self.usable.values(), *(record for record, _ in self.unusable)]
 
     @property
+    def names(self) -> set[tuple[str, ...]]:
+        """The names of data set, backbone and loss that records have together."""
+        return {tuple(record["config"][group]["name"] for group in NAMED) for record in self.readable}
+
+    @property
     def ended(self) -> dict[str, Record]:
         """Those of runs that need not begin again, by id: usable ones, and those that would diverge again."""
         diverged = {record["run_id"]: record for record, _ in self.unusable if record["status"] == DIVERGED}
         return diverged | self.usable
 
     def traits(self, run_id: str) -> Traits:
-        """What decides the result of a usable run."""
+        """Return what decides the result of a usable run."""
         if run_id not in self._traits:
             self._traits[run_id] = traits_of(self.usable[run_id]["config"])
         return self._traits[run_id]
 
 
 def load_records(runs_dir: Path) -> Records:
-    """All records under a folder."""
+    """Read all records under a folder."""
     readable, unread = read_records(runs_dir)
     usable: dict[str, Record] = {}
     unusable = []
@@ -56,7 +63,7 @@ def load_records(runs_dir: Path) -> Records:
 
 
 def _reason(record: Record, usable: dict[str, Record]) -> str | None:
-    """Why a record does not count; None if it does."""
+    """Say why a record does not count; None if it does."""
     if record["status"] != FINISHED:
         return f"is {record['status']}, not {FINISHED}"
     if record["metric_protocol"] != PAPER:

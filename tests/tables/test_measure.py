@@ -4,8 +4,9 @@ import pytest
 
 from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
+from margin_bench.tables.cells import Request
 from margin_bench.tables.identities import Identities
-from margin_bench.tables.measure import Request, measure
+from margin_bench.tables.measure import measure
 from margin_bench.tables.spec import read_table
 from margin_bench.tables.usable_records import load_records
 from tests.helpers.synthetic_runs import identities, write_run
@@ -193,7 +194,7 @@ def test_runs_at_a_rate_that_trials_of_another_precision_chose_do_not_count(tmp_
         write_run(tmp_path, f"{FOCAL} {rate} data.holdout=0.2", precision="bf16")
     write_run(tmp_path, f"{FOCAL} {TRIALS[0.1]}", precision="fp32")
     cell, _ = searched(tmp_path)
-    assert cell.records == []
+    assert cell.records == ()
     write_run(tmp_path, f"{FOCAL} {TRIALS[0.1]}", precision="bf16")
     cell, _ = searched(tmp_path)
     assert len(cell.records) == 1
@@ -248,5 +249,7 @@ def test_a_cell_that_does_not_compose_is_told_with_its_table(tmp_path):
     (tmp_path / "table").mkdir()
     (tmp_path / "table" / "mine.yaml").write_text("caption: Mine\nbase: dataset=digits loss=asl loss.way=both\n")
     table = read_table("mine", Sources(tmp_path))
-    with pytest.raises(ConfigError, match=r"a cell of mine \(dataset=digits loss=asl loss\.way=both\)"):
-        measure(table, Request(), load_records(tmp_path), identities(), compose_all=True)
+    assert measure(table, Request(), load_records(tmp_path), identities()).records == [], "no record can be in it"
+    write_run(tmp_path, "dataset=digits loss=asl")
+    with pytest.raises(ConfigError, match=r"a cell of mine \(dataset=digits loss=asl loss\.way=both\): .*point-wise"):
+        measure(table, Request(), load_records(tmp_path), identities())

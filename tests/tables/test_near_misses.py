@@ -1,7 +1,8 @@
 """Records that are nearly in a table, and what is said about them."""
 
 from margin_bench.config.sources import Sources
-from margin_bench.tables.measure import Request, measure
+from margin_bench.tables.cells import Request
+from margin_bench.tables.measure import measure
 from margin_bench.tables.spec import read_table
 from margin_bench.tables.usable_records import load_records
 from tests.helpers.synthetic_runs import identities, write_run

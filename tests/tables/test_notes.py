@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from margin_bench.tables.measure import Request, measure
+from margin_bench.tables.cells import Request
+from margin_bench.tables.measure import measure
 from margin_bench.tables.notes import Note, notes
 from margin_bench.tables.spec import read_table
 from margin_bench.tables.usable_records import load_records

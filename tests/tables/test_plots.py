@@ -12,8 +12,9 @@ from matplotlib.text import Annotation, Text
 
 from margin_bench.cli import main
 from margin_bench.config.sources import Sources
+from margin_bench.tables.cells import Request
 from margin_bench.tables.labels import place_labels
-from margin_bench.tables.measure import Request, measure
+from margin_bench.tables.measure import measure
 from margin_bench.tables.overrides import narrowed
 from margin_bench.tables.plots import plots
 from margin_bench.tables.spec import read_table
