@@ -15,7 +15,7 @@ PLACES = [
     for direction in ((1, 0), (-1, 0), (0, 1), (0, -1), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7))
 ]
 
-Pair = NDArray[np.float64]  # (2,): x and y
+Vector = NDArray[np.float64]  # (2,): x and y
 Boxes = NDArray[np.float64]  # (K, 4): left, bottom, right, top, in pixels
 
 
@@ -43,21 +43,21 @@ def place_labels(axes: Axes, labels: Sequence[tuple[str, float, float]]) -> None
         _write(axes, text, (x, y), PLACES[best])
 
 
-def _size(axes: Axes, text: str) -> Pair:
+def _size(axes: Axes, text: str) -> Vector:
     """Return width and height in pixels."""
     trial = axes.text(0, 0, text, fontsize=SIZE)
-    size: Pair = np.array(trial.get_window_extent().size)
+    size: Vector = np.array(trial.get_window_extent().size)
     trial.remove()
     return size
 
 
-def _box(near: Pair, size: Pair, direction: Pair) -> Boxes:
+def _box(near: Vector, size: Vector, direction: Vector) -> Boxes:
     """Return the box (4,) of a label that lies in a direction from the place that its nearest side touches."""
     low = near - size * (1 - direction) / 2
     return np.concatenate([low, low + size])
 
 
-def _write(axes: Axes, text: str, point: tuple[float, float], place: Pair) -> None:
+def _write(axes: Axes, text: str, point: tuple[float, float], place: Vector) -> None:
     x, y = (round(sign) + 1 for sign in np.sign(place))
     axes.annotate(
         text,
@@ -72,7 +72,7 @@ def _write(axes: Axes, text: str, point: tuple[float, float], place: Pair) -> No
     )
 
 
-def _mistaken(point: Pair, leader: Pair, others: Boxes, radius: float) -> float:
+def _mistaken(point: Vector, leader: Vector, others: Boxes, radius: float) -> float:
     """Return the area, in pixels, of the other points (K, 2) that the leader touches, or seems to lead from."""
     along = np.clip((others - point) @ leader / (leader @ leader), 0, 1)
     touched = np.linalg.norm(point + along[:, None] * leader - others, axis=1) < radius

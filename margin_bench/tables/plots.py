@@ -54,6 +54,28 @@ class Point:
     published: float | None
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Both scores of a cell, and how it is told apart from the others of its panel."""
+
+    series: str
+    label: str
+    map_class: Point
+    map_sample: Point
+
+    @property
+    def measured(self) -> tuple[float, float] | None:
+        """The means, if there are both."""
+        means = self.map_class.mean, self.map_sample.mean
+        return None if means[0] is None or means[1] is None else (means[0], means[1])
+
+    @property
+    def published(self) -> tuple[float, float] | None:
+        """The published values, if both are known."""
+        values = self.map_class.published, self.map_sample.published
+        return None if values[0] is None or values[1] is None else (values[0], values[1])
+
+
 def plots(measured: Measured) -> dict[str, bytes]:
     """Return the table as PNG and SVG, by suffix; nothing if it has no scores to show.
 
@@ -179,7 +201,7 @@ def _scatter(measured: Measured) -> Figure:
     return figure
 
 
-def _scatter_panel(axes: Axes, title: str, pairs: Sequence["Pair"], series: Sequence[str]) -> None:
+def _scatter_panel(axes: Axes, title: str, pairs: Sequence[Pair], series: Sequence[str]) -> None:
     for number, name in enumerate(series):
         if own := [pair for pair in pairs if pair.series == name]:
             _draw_series(axes, number, name, own)
@@ -188,28 +210,6 @@ def _scatter_panel(axes: Axes, title: str, pairs: Sequence["Pair"], series: Sequ
     axes.set_ylabel(f"{TITLES['map_sample']}, percent")
     axes.margins(0.15)
     axes.grid()
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Both scores of a cell, and how it is told apart from the others of its panel."""
-
-    series: str
-    label: str
-    map_class: Point
-    map_sample: Point
-
-    @property
-    def measured(self) -> tuple[float, float] | None:
-        """The means, if there are both."""
-        means = self.map_class.mean, self.map_sample.mean
-        return None if means[0] is None or means[1] is None else (means[0], means[1])
-
-    @property
-    def published(self) -> tuple[float, float] | None:
-        """The published values, if both are known."""
-        values = self.map_class.published, self.map_sample.published
-        return None if values[0] is None or values[1] is None else (values[0], values[1])
 
 
 def _scatter_panels(measured: Measured) -> Iterator[tuple[str, list[Pair]]]:

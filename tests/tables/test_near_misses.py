@@ -1,19 +1,14 @@
 """Records that are nearly in a table, and what is said about them."""
 
-from margin_bench.config.sources import Sources
-from margin_bench.tables.cells import Request
-from margin_bench.tables.measure import measure
-from margin_bench.tables.spec import read_table
-from margin_bench.tables.usable_records import load_records
-from tests.helpers.synthetic_runs import identities, write_run
+from tests.helpers.measured_tables import measured
+from tests.helpers.synthetic_runs import write_run
 
 DIGITS = "dataset=digits loss=twoway"
 
 
 def left_out(runs_dir, *words):
     """The lines below table 3 on `digits`, whose cell `both` is that of `DIGITS`."""
-    table, request = read_table("table3", Sources()), Request(words=("dataset=digits", *words))
-    return measure(table, request, load_records(runs_dir), identities()).left_out
+    return measured(runs_dir, "table3", "dataset=digits", *words).left_out
 
 
 def test_a_record_of_another_revision_says_which(tmp_path):

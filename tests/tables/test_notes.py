@@ -2,20 +2,16 @@
 
 from pathlib import Path
 
-from margin_bench.tables.cells import Request
-from margin_bench.tables.measure import measure
 from margin_bench.tables.notes import Note, notes
-from margin_bench.tables.spec import read_table
-from margin_bench.tables.usable_records import load_records
-from tests.helpers.synthetic_runs import identities, write_run
+from tests.helpers.measured_tables import measured
+from tests.helpers.synthetic_runs import write_run
 
 DIGITS = ("dataset=digits", "epochs=2")
 
 
 def missing(runs_dir: Path, name: str, *words: str, **request: object) -> Note:
     """The commands that fill the cells of a table."""
-    table = read_table(name, identities().sources)
-    *_, last = notes(measure(table, Request(words, **request), load_records(runs_dir), identities()))
+    *_, last = notes(measured(runs_dir, name, *words, **request))
     assert last.are_commands
     return last
 

@@ -7,18 +7,12 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Annotation, Text
 
 from margin_bench.cli import main
-from margin_bench.config.sources import Sources
-from margin_bench.tables.cells import Request
-from margin_bench.tables.labels import place_labels
-from margin_bench.tables.measure import measure
 from margin_bench.tables.overrides import narrowed
 from margin_bench.tables.plots import plots
 from margin_bench.tables.spec import read_table
-from margin_bench.tables.usable_records import load_records
+from tests.helpers.measured_tables import measured, write_table
 from tests.helpers.synthetic_runs import identities, write_run
 
 
@@ -35,10 +29,6 @@ def runs_dir(tmp_path_factory):
                     write_run(folder, " ".join(block.words_of(row, column)), seed, scores)
     write_run(folder, "dataset=coco loss=twoway loss.positive_temperature=0.0 loss.negative_temperature=0.5")
     return folder
-
-
-def measured(runs_dir, name, *words):
-    return measure(read_table(name, identities().sources), Request(words), load_records(runs_dir), identities())
 
 
 def texts(svg):
@@ -111,34 +101,18 @@ def test_what_has_no_scores_has_no_plot(runs_dir, tmp_path):
     "axes", ["rows: {name: T_P, key: loss.positive_temperature, values: [1.0, 4.0]}", "", "measures: [map_class]"]
 )
 def test_a_block_without_runs_is_drawn_empty(axes, tmp_path, runs_dir):
-    (tmp_path / "table").mkdir()
-    (tmp_path / "table" / "mine.yaml").write_text(
+    write_table(
+        tmp_path,
         f"""
 caption: Mine
 base: dataset=digits
 {axes}
 columns: {{name: T_N, key: loss.negative_temperature, values: [0.5, 1.0]}}
 blocks: {{there: {{base: loss=twoway}}, missing: {{base: loss=twoway epochs=3}}}}
-"""
+""",
     )
-    table = measure(read_table("mine", Sources(tmp_path)), Request(), load_records(runs_dir), identities())
+    table = measured(runs_dir, "mine", own=tmp_path)
     assert "there" in " ".join(texts(plots(table)[".svg"]))
-
-
-def test_labels_of_near_points_lie_apart():
-    figure = Figure(figsize=(5, 5))
-    axes = figure.subplots()
-    points = [(f"a name {number}", 1 + 0.02 * number, 1 + 0.01 * (number % 3)) for number in range(8)]
-    axes.plot([0, 2], [0, 2], "o")
-    figure.draw_without_rendering()
-    place_labels(axes, points)
-    figure.draw_without_rendering()
-    assert [text.get_text() for text in axes.texts] == [name for name, _, _ in points]
-    boxes = [Text.get_window_extent(text).extents for text in axes.texts]  # without the lines to their points
-    for number, one in enumerate(boxes):
-        for other in boxes[:number]:
-            apart = one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
-            assert apart, (one, other)
 
 
 def test_plots_are_written_beside_the_table_without_torch(runs_dir, tmp_path):
@@ -169,30 +143,18 @@ def test_a_table_without_a_score_says_that_it_has_no_plot(tmp_path, capsys):
 
 
 def test_a_plot_says_that_rates_were_chosen(runs_dir):
-    request = Request(("dataset=digits",), rates=(0.1, 0.2))
     for rate in ("optim.head_lr=0.1 optim.backbone_lr=0.05", "optim.head_lr=0.2 optim.backbone_lr=0.1"):
         write_run(runs_dir, f"dataset=digits loss=twoway {rate} data.holdout=0.2")
     write_run(runs_dir, "dataset=digits loss=twoway optim.head_lr=0.1 optim.backbone_lr=0.05")
-    table = measure(read_table("table3", identities().sources), request, load_records(runs_dir), identities())
+    table = measured(runs_dir, "table3", "dataset=digits", rates=(0.1, 0.2))
     assert "a rate of its own for each cell" in " ".join(texts(plots(table)[".svg"]))
 
 
 def test_dollars_in_a_label_are_dollars(tmp_path):
-    (tmp_path / "table").mkdir()
-    (tmp_path / "table" / "mine.yaml").write_text(
-        "caption: Mine\nbase: dataset=digits\ncolumns: {name: x, values: {$a_$: loss=twoway, b: loss=softmax}}\n"
+    write_table(
+        tmp_path,
+        "caption: Mine\nbase: dataset=digits\ncolumns: {name: x, values: {$a_$: loss=twoway, b: loss=softmax}}\n",
     )
     write_run(tmp_path, "dataset=digits loss=twoway")
-    table = measure(read_table("mine", Sources(tmp_path)), Request(), load_records(tmp_path), identities())
+    table = measured(tmp_path, "mine", own=tmp_path)
     assert "$a_$" in texts(plots(table)[".svg"])
-
-
-def test_a_label_does_not_stand_beside_another_point_than_its_own():
-    figure = Figure(figsize=(4, 4))
-    axes = figure.subplots()
-    axes.set(xlim=(0, 10), ylim=(0, 10))
-    figure.draw_without_rendering()
-    place_labels(axes, [("left", 5.0, 5.0), ("middle", 5.5, 5.1), ("right", 6.0, 5.2)])
-    left, middle, right = (text.xyann for text in axes.texts if isinstance(text, Annotation))
-    assert left[0] < 0 < right[0]
-    assert middle[0] == 0, "above or below, as on either side stands another point"

@@ -1,0 +1,43 @@
+"""Names tell which cells can have a record at all."""
+
+import pytest
+
+from margin_bench.config.sources import Sources
+from margin_bench.tables.prefilter import can_have_names
+
+KNOWN = {("digits", "test_resnet", "twoway")}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "dataset=digits",
+        "dataset=digits backbone=digits loss=twoway loss.way=class",
+        "loss=softmax loss.name=twoway",
+        "dataset=hinge",  # there is none, which is for others to say
+    ],
+)
+def test_what_can_have_the_names_of_a_record_is_kept(words):
+    assert can_have_names(words.split(), KNOWN, Sources())
+
+
+@pytest.mark.parametrize("words", ["dataset=coco", "dataset=digits loss=hinge", "backbone=resnet50 loss=twoway"])
+def test_what_has_another_name_than_every_record_is_not(words):
+    assert not can_have_names(words.split(), KNOWN, Sources())
+
+
+def test_the_names_must_be_those_of_one_record():
+    known = {("digits", "test_resnet", "twoway"), ("coco", "resnet50", "hinge")}
+    assert not can_have_names(["dataset=digits", "loss=hinge"], known, Sources())
+    assert can_have_names(["dataset=coco", "loss=hinge"], known, Sources())
+
+
+def test_a_name_is_the_one_that_a_file_gives_also_within_a_section(tmp_path):
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "mine.yaml").write_text("# @package _global_\ndataset: {name: digits}\n")
+    (tmp_path / "dataset" / "other.yaml").write_text("name: other\n")
+    (tmp_path / "dataset" / "asked_for.yaml").write_text("name: ???\n")
+    assert can_have_names(["dataset=mine"], KNOWN, Sources(tmp_path))
+    assert not can_have_names(["dataset=other"], KNOWN, Sources(tmp_path))
+    assert can_have_names(["dataset=asked_for"], KNOWN, Sources(tmp_path)), "an override gives the name"
