@@ -28,7 +28,8 @@ def copy(tmp_path_factory):
         shutil.copytree(PROJECT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", copy)
     for path, content in FILES.items():
-        assert not (copy / path).exists(), f"{path} is there already"
+        existing = (copy / path).read_text() if (copy / path).exists() else content
+        assert existing == content, f"{path} is there already"
         (copy / path).write_text(content)
     return copy
 
