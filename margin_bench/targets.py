@@ -64,7 +64,7 @@ def negatives(targets: Matrix, dtype: torch.dtype | None = None) -> Matrix:
     return mask
 
 
-def labelled(targets: Matrix, dtype: torch.dtype | None = None) -> Matrix:
+def labeled(targets: Matrix, dtype: torch.dtype | None = None) -> Matrix:
     """Return the mask of the positives and the negatives together.
 
     Args:
@@ -76,7 +76,7 @@ def labelled(targets: Matrix, dtype: torch.dtype | None = None) -> Matrix:
 
     Examples:
         >>> import numpy as np
-        >>> labelled(np.array([[1, 0, -1]], np.int8))
+        >>> labeled(np.array([[1, 0, -1]], np.int8))
         array([[ True,  True, False]])
     """
     mask: Matrix = _mask(targets, UNLABELED, dtype, equal=False)

@@ -47,7 +47,7 @@ def build_model() -> nn.Module:
 
 
 def single_object_scenes(split: str, num_scenes: int) -> Scenes:
-    """Scenes as in the data set, but with one labelled object each."""
+    """Scenes as in the data set, but with one labeled object each."""
     glyphs = digits.load_glyphs(split)
     images = np.empty((num_scenes, digits.SIZE, digits.SIZE, 3), np.uint8)
     digit, colour = np.empty((2, num_scenes), np.int64)

@@ -15,7 +15,7 @@ from margin_bench.targets import (
     from_indices,
     from_multi_hot,
     from_signs,
-    labelled,
+    labeled,
     may_hold_unlabeled,
     negatives,
     positives,
@@ -33,17 +33,17 @@ def test_masks_leave_out_the_unlabeled():
     assert negatives(TARGETS).tolist() == [[False, True, False], [True, False, False]]
 
 
-def test_the_labelled_are_the_positives_and_the_negatives():
-    assert labelled(TARGETS).tolist() == [[True, True, False], [True, True, True]]
+def test_the_labeled_are_the_positives_and_the_negatives():
+    assert labeled(TARGETS).tolist() == [[True, True, False], [True, True, True]]
 
 
-@pytest.mark.parametrize("mask_of", [positives, negatives, labelled])
+@pytest.mark.parametrize("mask_of", [positives, negatives, labeled])
 def test_masks_of_tensors_are_tensors(mask_of):
     assert torch.equal(mask_of(torch.from_numpy(TARGETS)), torch.from_numpy(mask_of(TARGETS)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("mask_of", [positives, negatives, labelled])
+@pytest.mark.parametrize("mask_of", [positives, negatives, labeled])
 def test_a_float_mask_holds_ones_and_zeros(mask_of, dtype):
     mask = mask_of(torch.from_numpy(TARGETS), dtype)
     assert mask.dtype == dtype

@@ -42,7 +42,7 @@ def asl(logits: Tensor, targets: Tensor, *, positive_gamma: float, negative_gamm
 
 
 class AsymmetricLoss(PointwiseLoss):
-    """Average `asl` over the labelled entries, times a factor.
+    """Average `asl` over the labeled entries, times a factor.
 
     Args:
         positive_gamma: as for `asl`.

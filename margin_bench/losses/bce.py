@@ -26,7 +26,7 @@ def bce(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class BCELoss(PointwiseLoss):
-    """Average `bce` over the labelled entries.
+    """Average `bce` over the labeled entries.
 
     Examples:
         >>> import torch

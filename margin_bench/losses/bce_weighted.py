@@ -64,7 +64,7 @@ def weights_of_classes(class_frequencies: Tensor, rarity_exponent: float) -> tup
 
 
 class WeightedBCELoss(PointwiseLoss):
-    """Average `bce_weighted` over the labelled entries, with the weights of `weights_of_classes`.
+    """Average `bce_weighted` over the labeled entries, with the weights of `weights_of_classes`.
 
     Args:
         rarity_exponent: as for `weights_of_classes`.

@@ -26,7 +26,7 @@ def brier(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class BrierLoss(PointwiseLoss):
-    """Average `brier` over the labelled entries.
+    """Average `brier` over the labeled entries.
 
     Examples:
         >>> import torch

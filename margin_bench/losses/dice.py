@@ -5,11 +5,11 @@ from torch import Tensor
 
 from margin_bench.losses.parameters import check_above_zero
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import labelled, positives
+from margin_bench.targets import labeled, positives
 
 
 def dice(logits: Tensor, targets: Tensor, dim: int, *, smoothing: float) -> Tensor:
-    """Return 1 - (2 sum_p q_p + s) / (sum_i q_i + |P| + s), where q = sigmoid(x) and i runs over the labelled.
+    """Return 1 - (2 sum_p q_p + s) / (sum_i q_i + |P| + s), where q = sigmoid(x) and i runs over the labeled.
 
     It compares no logits, but the probabilities of a whole group with its positives.
 
@@ -28,7 +28,7 @@ def dice(logits: Tensor, targets: Tensor, dim: int, *, smoothing: float) -> Tens
         >>> dice(logits, targets, 1, smoothing=1.0)  # 1 - (2 * 0.5 + 1) / (0.5 + 0.5 + 1 + 1)
         tensor([0.3333])
     """
-    probabilities = torch.sigmoid(logits) * labelled(targets, logits.dtype)
+    probabilities = torch.sigmoid(logits) * labeled(targets, logits.dtype)
     is_positive = positives(targets, logits.dtype)
     overlap = (probabilities * is_positive).sum(dim)
     sizes = probabilities.sum(dim) + is_positive.sum(dim)

@@ -66,7 +66,7 @@ def distribution_balanced(
 
 
 class DistributionBalancedLoss(PointwiseLoss):
-    """Average `distribution_balanced` over the labelled entries, times a factor.
+    """Average `distribution_balanced` over the labeled entries, times a factor.
 
     Args:
         alpha: as for `distribution_balanced`.

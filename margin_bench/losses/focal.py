@@ -39,7 +39,7 @@ def focal(logits: Tensor, targets: Tensor, *, gamma: float, alpha: float | None)
 
 
 class FocalLoss(PointwiseLoss):
-    """Average `focal` over the labelled entries, times a factor.
+    """Average `focal` over the labeled entries, times a factor.
 
     Args:
         gamma: as for `focal`.

@@ -27,7 +27,7 @@ def hinge(logits: Tensor, targets: Tensor, *, margin: float) -> Tensor:
 
 
 class HingeLoss(PointwiseLoss):
-    """Average `hinge` over the labelled entries.
+    """Average `hinge` over the labeled entries.
 
     Args:
         margin: as for `hinge`.

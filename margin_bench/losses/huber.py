@@ -30,7 +30,7 @@ def huber(logits: Tensor, targets: Tensor, *, delta: float) -> Tensor:
 
 
 class HuberLoss(PointwiseLoss):
-    """Average `huber` over the labelled entries.
+    """Average `huber` over the labeled entries.
 
     Args:
         delta: as for `huber`.

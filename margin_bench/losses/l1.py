@@ -28,7 +28,7 @@ def absolute_error(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class L1Loss(PointwiseLoss):
-    """Average `absolute_error` over the labelled entries.
+    """Average `absolute_error` over the labeled entries.
 
     Examples:
         >>> import torch

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from margin_bench.losses import masked
-from margin_bench.targets import labelled, negatives, positives
+from margin_bench.targets import labeled, negatives, positives
 
 # Positives per group, in the mean, up to which visiting all pairs is faster than sorting on a CPU.
 FEW = 20
@@ -110,7 +110,7 @@ def _sorted(logits: Tensor, targets: Tensor, dim: int, margin: float, form: str)
     """Return the sums and slopes from running sums over each sorted group, without making the pairs."""
     # Relative to the group's mean, which no difference changes, so that running sums lose no digits; a positive is
     # taken to stand `margin` lower, so that a pair costs something where the negative stands above.
-    centred = logits - masked.mean(logits, labelled(targets), dim).unsqueeze(dim)
+    centred = logits - masked.mean(logits, labeled(targets), dim).unsqueeze(dim)
     heights, order = torch.where(positives(targets), centred - margin, centred).sort(dim)
     if form == "power 2":
         heights = heights.double()  # slopes are small differences of large sums where few pairs cost something

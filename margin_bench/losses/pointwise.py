@@ -1,4 +1,4 @@
-"""Average a point-wise criterion over the labelled entries.
+"""Average a point-wise criterion over the labeled entries.
 
 Such a criterion looks at each logit alone, so the order of the entries means nothing, and there are no groups.
 """
@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from margin_bench.targets import check_bucket, labelled, may_hold_unlabeled, positives
+from margin_bench.targets import check_bucket, labeled, may_hold_unlabeled, positives
 
 # (logits (M, C), targets (M, C)) -> what each entry costs, (M, C); finite where it is unlabeled too.
 PointwiseCriterion = Callable[[Tensor, Tensor], Tensor]
 
 
-def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: Tensor, *, scale: float = 1.0) -> Tensor:
+def mean_over_labeled(criterion: PointwiseCriterion, logits: Tensor, targets: Tensor, *, scale: float = 1.0) -> Tensor:
     """Return the mean of a criterion over the positives and the negatives, times a factor.
 
     Args:
@@ -27,7 +27,7 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
         scale: the factor on the mean.
 
     Returns:
-        a scalar, in float32 at least. It is zero, with a gradient of zeros, if no entry is labelled.
+        a scalar, in float32 at least. It is zero, with a gradient of zeros, if no entry is labeled.
 
     Raises:
         TypeError: the logits or the targets are of a wrong dtype.
@@ -38,7 +38,7 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
         >>> targets = torch.tensor([[1, 0], [-1, 0]], dtype=torch.int8)
         >>> def itself(logits, targets):
         ...     return logits
-        >>> mean_over_labelled(itself, torch.tensor([[1.0, 2.0], [3.0, 6.0]]), targets)  # (1 + 2 + 6) / 3
+        >>> mean_over_labeled(itself, torch.tensor([[1.0, 2.0], [3.0, 6.0]]), targets)  # (1 + 2 + 6) / 3
         tensor(3.)
     """
     check_bucket(logits, targets)
@@ -46,7 +46,7 @@ def mean_over_labelled(criterion: PointwiseCriterion, logits: Tensor, targets: T
     costs = criterion(logits, targets)
     if not may_hold_unlabeled(targets):
         return costs.sum() * (scale / costs.numel())  # the backward of a mean takes a pass over the matrix more
-    weights = labelled(targets, logits.dtype)
+    weights = labeled(targets, logits.dtype)
     weights *= scale / weights.sum().clamp_(min=1)
     return torch.dot(costs.flatten(), weights.flatten())
 
@@ -71,7 +71,7 @@ def wrong_side(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class PointwiseLoss(nn.Module):
-    """Average a point-wise criterion over the labelled entries; see `mean_over_labelled`.
+    """Average a point-wise criterion over the labeled entries; see `mean_over_labeled`.
 
     Args:
         criterion: called as `criterion(logits, targets, **parameters)`; see `PointwiseCriterion`.
@@ -107,10 +107,10 @@ class PointwiseLoss(nn.Module):
             targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
 
         Returns:
-            a scalar, as `mean_over_labelled` gives it.
+            a scalar, as `mean_over_labeled` gives it.
         """
         criterion = partial(self.criterion, **self.criterion_parameters, **dict(self.named_buffers()))
-        return mean_over_labelled(criterion, logits, targets, scale=self.scale)
+        return mean_over_labeled(criterion, logits, targets, scale=self.scale)
 
     def extra_repr(self) -> str:
         """Return the parameters, for `repr`, and the scale if it is not 1."""

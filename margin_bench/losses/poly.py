@@ -33,7 +33,7 @@ def poly(logits: Tensor, targets: Tensor, *, epsilon: float) -> Tensor:
 
 
 class PolyLoss(PointwiseLoss):
-    """Average `poly` over the labelled entries.
+    """Average `poly` over the labeled entries.
 
     Args:
         epsilon: as for `poly`.

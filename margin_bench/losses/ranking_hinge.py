@@ -8,13 +8,13 @@ from margin_bench.losses.mining import MINING, mined_negatives
 from margin_bench.losses.pairs import hinge_rank_sum, hinge_sum
 from margin_bench.losses.parameters import check_finite, check_one_of
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import labelled, positives
+from margin_bench.targets import labeled, positives
 
 
 def ranking_hinge(
     logits: Tensor, targets: Tensor, dim: int, *, margin: float, weighting: str, mining: str, seed: int
 ) -> Tensor:
-    """Return the sum over p and n of max(0, margin - x_p + x_n), divided by the number of labelled entries.
+    """Return the sum over p and n of max(0, margin - x_p + x_n), divided by the number of labeled entries.
 
     This is the loss of torch.nn.MultiLabelMarginLoss.
 
@@ -46,8 +46,8 @@ def ranking_hinge(
         return masked.mean(F.relu(margin + hardness), positives(targets), dim)
     if weighting == "rank":
         return hinge_rank_sum(logits, targets, dim, margin=margin) / positives(targets).sum(dim).clamp(min=1)
-    num_labelled = labelled(targets, logits.dtype).sum(dim)
-    return hinge_sum(logits, targets, dim, margin=margin, power=1) / num_labelled.clamp(min=1)
+    num_labeled = labeled(targets, logits.dtype).sum(dim)
+    return hinge_sum(logits, targets, dim, margin=margin, power=1) / num_labeled.clamp(min=1)
 
 
 class RankingHingeLoss(RelativeLoss):

@@ -26,7 +26,7 @@ def soft_margin(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class SoftMarginLoss(PointwiseLoss):
-    """Average `soft_margin` over the labelled entries.
+    """Average `soft_margin` over the labeled entries.
 
     Examples:
         >>> import torch

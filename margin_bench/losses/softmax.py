@@ -5,7 +5,7 @@ from torch import Tensor
 from margin_bench.losses import masked
 from margin_bench.losses.parameters import check_one_of
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import labelled, may_hold_unlabeled, positives
+from margin_bench.targets import labeled, may_hold_unlabeled, positives
 
 
 def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
@@ -34,7 +34,7 @@ def softmax(logits: Tensor, targets: Tensor, dim: int, *, form: str) -> Tensor:
     is_positive = positives(targets, logits.dtype)
     num_positives = is_positive.sum(dim).clamp_(min=1)
     if may_hold_unlabeled(targets):
-        logits = masked.keep(logits, labelled(targets, logits.dtype))
+        logits = masked.keep(logits, labeled(targets, logits.dtype))
     value = -(logits.log_softmax(dim) * is_positive).sum(dim) / num_positives
     return value - num_positives.log() if form == "kl" else value
 

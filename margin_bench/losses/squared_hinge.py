@@ -28,7 +28,7 @@ def squared_hinge(logits: Tensor, targets: Tensor, *, margin: float) -> Tensor:
 
 
 class SquaredHingeLoss(PointwiseLoss):
-    """Average `squared_hinge` over the labelled entries.
+    """Average `squared_hinge` over the labeled entries.
 
     Args:
         margin: as for `squared_hinge`.

@@ -15,7 +15,7 @@ from margin_bench.targets import negatives, positives
 def structured_hinge(logits: Tensor, targets: Tensor, dim: int, *, margin: float) -> Tensor:
     """Return (max over label sets Y of [margin Hamming(Y, P) + sum of x over Y] - sum of x over P) / |P|.
 
-    Y runs over the sets of as many labelled entries as P has: over all sets the maximum would fall apart into a binary
+    Y runs over the sets of as many labeled entries as P has: over all sets the maximum would fall apart into a binary
     hinge for each entry. Such a Y swaps some positives for negatives, each swap at a Hamming distance of 2. The maximum
     swaps the lowest positive for the highest negative, the second lowest for the second highest, and so on as long as
     it pays, so it is the sum over k of max(0, 2 margin - x_p(k) + x_n(k)).

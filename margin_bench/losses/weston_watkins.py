@@ -8,11 +8,11 @@ from torch import Tensor
 from margin_bench.losses.pairs import hinge_sum
 from margin_bench.losses.parameters import check_finite, check_one_of
 from margin_bench.losses.ways import RelativeLoss
-from margin_bench.targets import labelled, positives
+from margin_bench.targets import labeled, positives
 
 
 def weston_watkins(logits: Tensor, targets: Tensor, dim: int, *, margin: float, power: int) -> Tensor:
-    """Return the mean over p of sum_n max(0, margin - x_p + x_n)^power / K, where K is the number of labelled entries.
+    """Return the mean over p of sum_n max(0, margin - x_p + x_n)^power / K, where K is the number of labeled entries.
 
     Args:
         logits: float (M, C).
@@ -33,9 +33,9 @@ def weston_watkins(logits: Tensor, targets: Tensor, dim: int, *, margin: float, 
         tensor([0.7500])
     """
     num_positives = positives(targets, logits.dtype).sum(dim)
-    num_labelled = labelled(targets, logits.dtype).sum(dim)
+    num_labeled = labeled(targets, logits.dtype).sum(dim)
     sums = hinge_sum(logits, targets, dim, margin=margin, power=power)
-    return sums / (num_positives * num_labelled).clamp(min=1)
+    return sums / (num_positives * num_labeled).clamp(min=1)
 
 
 class WestonWatkinsLoss(RelativeLoss):

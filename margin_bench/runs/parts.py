@@ -102,7 +102,7 @@ def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
 def class_difference(names: Sequence[str], others: Sequence[str]) -> str:
     """Return the first classes that differ, in words; an empty text if none do.
 
-    Example:
+    Examples:
         >>> class_difference(["cat", "dog"], ["cat", "cow"])
         'dog and cow'
         >>> class_difference(["cat"], ["cat", "cow"])

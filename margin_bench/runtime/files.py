@@ -46,7 +46,7 @@ def sha256(source: Path | bytes) -> str:
     Raises:
         OSError: the file cannot be read.
 
-    Example:
+    Examples:
         >>> sha256(b"abc")[:8]
         'ba7816bf'
     """

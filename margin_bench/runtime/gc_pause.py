@@ -11,7 +11,7 @@ def without_collection() -> Iterator[None]:
 
     Where very many objects are made and kept, searching them for garbage takes as long as making them.
 
-    Example:
+    Examples:
         >>> with without_collection():
         ...     gc.isenabled()
         False

@@ -16,7 +16,7 @@ def resolve_precision(name: str) -> str:
     Raises:
         ConfigError: fp16 without a GPU; a CPU has no fast path for it.
 
-    Example:
+    Examples:
         >>> resolve_precision("fp32")
         'fp32'
     """

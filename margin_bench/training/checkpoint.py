@@ -123,7 +123,7 @@ def save_weights(path: Path, model_state: Mapping[str, Tensor]) -> str:
     Raises:
         CheckpointError: the file cannot be written.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "weights.safetensors"

@@ -32,7 +32,7 @@ class CosineHead(nn.Linear):
         scale: what the cosines are multiplied by, or where a learned scale starts; above 0.
         learn_scale: whether the scale is trained. It is kept as its logarithm, so it stays above 0.
 
-    Example:
+    Examples:
         >>> import torch
         >>> head = CosineHead(2, 3, scale=16.0, learn_scale=False)
         >>> _ = head.weight.data.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]))
@@ -80,7 +80,7 @@ def build_model(
         ConfigError: the library has no such model, does not know an option, or its head cannot become a cosine one.
         DataError: the pretrained weights cannot be loaded, or do not fit.
 
-    Example:
+    Examples:
         >>> import torch
         >>> model = build_model("timm", "test_resnet", num_classes=80)
         >>> model(torch.zeros(2, 3, 64, 64)).shape
@@ -120,7 +120,7 @@ def head_of(model: nn.Module) -> nn.Module:
     Raises:
         ConfigError: `get_classifier()` gives no layer of the model with parameters, or there is no linear layer.
 
-    Example:
+    Examples:
         >>> from torch import nn
         >>> head_of(nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 2)))
         Linear(in_features=4, out_features=2, bias=True)

@@ -11,7 +11,7 @@ from torch.optim import SGD
 def lr_at(step: int, num_steps: int, initial_lr: float) -> float:
     """Return the rate of step `step` (from 0) of `num_steps`: a cosine from `initial_lr` to almost 0.
 
-    Example:
+    Examples:
         >>> [round(lr_at(step, 4, 0.1), 4) for step in range(4)]
         [0.1, 0.0854, 0.05, 0.0146]
     """

@@ -37,7 +37,7 @@ def score(scores: NDArray[np.float32], split: Split) -> Evaluation:
     Raises:
         DivergedError: a score is not finite.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> targets = np.array([[1, 0], [0, 1]], np.int8)
         >>> split = Split([Path("a.jpg"), Path("b.jpg")], targets, ("cat", "dog"))

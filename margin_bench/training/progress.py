@@ -21,7 +21,7 @@ class Progress:
         steps_done: the steps of the whole run that earlier starts have done.
         log: is given a line at the end of each epoch, and every other line that is shown.
 
-    Example:
+    Examples:
         >>> import sys
         >>> progress = Progress(num_epochs=2, num_steps=1, stream=sys.stdout)
         >>> progress.step(loss=0.5, learning_rate=0.1, num_images=64)  # doctest: +ELLIPSIS

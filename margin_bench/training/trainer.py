@@ -18,7 +18,7 @@ from margin_bench.runtime.world import World
 from margin_bench.training.buckets import BatchLayout, backward_batch
 from margin_bench.training.diagnostics import STATISTICS, summary
 from margin_bench.training.exchange import GradientExchange
-from margin_bench.training.models import model_inputs
+from margin_bench.training.models import load_trained, model_inputs
 from margin_bench.training.optim import set_rates
 from margin_bench.training.progress import Progress
 
@@ -80,8 +80,12 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `state` has returned."""
-        self.model.load_state_dict(state["model"])
+        """Go back to what `state` has returned.
+
+        Raises:
+            CheckpointError: the weights do not fit the model, as the code of a backbone has changed.
+        """
+        load_trained(self.model, state["model"], "the checkpoint")
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.run_state = RunState(**state["run"])

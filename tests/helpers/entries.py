@@ -1,4 +1,4 @@
-"""A loop over the labelled entries in plain Python numbers that point-wise losses are held against, and buckets."""
+"""A loop over the labeled entries in plain Python numbers that point-wise losses are held against, and buckets."""
 
 import math
 
@@ -9,7 +9,7 @@ from tests.helpers.loops import loss_and_gradient, random_bucket
 
 
 def mean_over_entries(cost, logits, targets):
-    """Return the mean of `cost(x, is_positive, row, column)` over the labelled entries; 0 if there are none."""
+    """Return the mean of `cost(x, is_positive, row, column)` over the labeled entries; 0 if there are none."""
     costs = [
         cost(logit, target == POSITIVE, row, column)
         for row, (logit_row, target_row) in enumerate(zip(logits.tolist(), targets.tolist(), strict=True))
@@ -34,8 +34,8 @@ def softplus(x):
     return max(x, 0) + math.log1p(math.exp(-abs(x)))
 
 
-def labelled_bucket():
-    """Return a random bucket in float64 whose entries are all labelled."""
+def labeled_bucket():
+    """Return a random bucket in float64 whose entries are all labeled."""
     logits, targets = random_bucket(seed=0, dtype=torch.float64)
     return logits, targets.masked_fill(targets == UNLABELED, NEGATIVE)
 

@@ -25,7 +25,7 @@ def make_model(norm: bool) -> nn.Module:
 
 
 def make_batch() -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw images and targets, of which some are unlabelled."""
+    """Draw images and targets, of which some are unlabeled."""
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(BATCH_SIZE, 3, 9, 9, generator=generator)
     targets = (torch.rand(BATCH_SIZE, NUM_CLASSES, generator=generator) < 0.1).to(torch.int8)

@@ -8,7 +8,7 @@ from timm.loss import AsymmetricLossMultiLabel
 
 from margin_bench.losses import AsymmetricLoss, FocalLoss
 from margin_bench.targets import NEGATIVE
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, sigmoid, softplus
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries, sigmoid, softplus
 from tests.helpers.loops import loss_and_gradient, random_bucket
 
 PAPER = {"positive_gamma": 0.0, "negative_gamma": 4.0, "clip": 0.05, "scale": 1.0}
@@ -37,7 +37,7 @@ def test_it_agrees_with_loops(positive_gamma, negative_gamma, clip):
 @pytest.mark.parametrize(("positive_gamma", "negative_gamma"), [(0, 4), (1, 2)])
 def test_it_is_timms(positive_gamma, negative_gamma, clip):
     """timm computes in float32."""
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
     logits = logits.float()
     theirs = AsymmetricLossMultiLabel(negative_gamma, positive_gamma, clip, reduction="mean")
     ours = AsymmetricLoss(positive_gamma=positive_gamma, negative_gamma=negative_gamma, clip=clip, scale=1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from margin_bench.losses import BCELoss
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right, softplus
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries, right, softplus
 from tests.helpers.loops import random_bucket
 
 
@@ -19,7 +19,7 @@ def test_it_agrees_with_loops():
 
 @pytest.mark.parametrize("theirs", [torch.nn.BCEWithLogitsLoss(), torch.nn.MultiLabelSoftMarginLoss()])
 def test_it_is_pytorchs(theirs):
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
     assert_same(BCELoss(), theirs, logits, targets, targets.double())
 
 

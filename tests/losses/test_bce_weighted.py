@@ -5,7 +5,7 @@ import torch
 
 from margin_bench.losses import BCELoss, WeightedBCELoss
 from margin_bench.losses.bce_weighted import weights_of_classes
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right, softplus
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries, right, softplus
 from tests.helpers.loops import random_bucket
 
 FREQUENCIES = torch.tensor([[1, 2, 3, 10, 50, 0], [99, 8, 3, 90, 50, 20]])
@@ -33,7 +33,7 @@ def test_it_agrees_with_loops(rarity_exponent):
 
 
 def test_it_is_pytorchs_with_its_weights():
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
     positive_weights, negative_weights = weights_of_classes(FREQUENCIES, 0.1)
     theirs = torch.nn.BCEWithLogitsLoss(weight=negative_weights, pos_weight=positive_weights / negative_weights)
     ours = WeightedBCELoss(rarity_exponent=0.1, class_frequencies=FREQUENCIES)

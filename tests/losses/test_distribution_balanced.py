@@ -8,7 +8,7 @@ from timm.loss import DistributionBalancedLoss as TimmLoss
 
 from margin_bench.losses import DistributionBalancedLoss
 from margin_bench.targets import NEGATIVE, POSITIVE
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, sigmoid, softplus
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries, sigmoid, softplus
 from tests.helpers.loops import loss_and_gradient, random_bucket
 
 FREQUENCIES = torch.tensor([[1, 2, 3, 10, 50, 80], [99, 98, 97, 90, 50, 20]])
@@ -50,7 +50,7 @@ def test_it_agrees_with_loops(changed):
 
 def test_it_is_timms():
     """timm computes in float32."""
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
     logits, theirs = logits.float(), TimmLoss(FREQUENCIES[0], num_samples=100)
     ours = DistributionBalancedLoss(**AUTHORS, class_frequencies=FREQUENCIES)
     assert_same(ours, theirs, logits, targets, targets.float(), rtol=1e-5, atol=1e-7)

@@ -6,7 +6,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from margin_bench.losses import BCELoss, FocalLoss
 from margin_bench.targets import NEGATIVE
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right, sigmoid, softplus
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries, right, sigmoid, softplus
 from tests.helpers.loops import loss_and_gradient, random_bucket
 
 
@@ -29,7 +29,7 @@ def test_it_agrees_with_loops(gamma, alpha):
 
 @pytest.mark.parametrize(("alpha", "theirs"), [(0.25, 0.25), (None, -1)])
 def test_it_is_torchvisions(alpha, theirs):
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
 
     def focal(logits, targets):
         return sigmoid_focal_loss(logits, targets, alpha=theirs, gamma=2, reduction="mean")

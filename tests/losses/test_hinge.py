@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from margin_bench.losses import HingeLoss
 from margin_bench.targets import POSITIVE
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries, right
 from tests.helpers.loops import loss_and_gradient, random_bucket
 
 
@@ -29,12 +29,12 @@ def test_what_is_right_by_the_margin_has_no_slope():
 
 
 def test_it_is_pytorchs_hinge_of_the_side_of_each_logit():
-    """HingeEmbeddingLoss takes distances, of which those labelled -1 are to exceed the margin."""
+    """HingeEmbeddingLoss takes distances, of which those labeled -1 are to exceed the margin."""
 
     def theirs(logits, signs):
         return F.hinge_embedding_loss(logits * signs, torch.tensor(-1), margin=0.5)
 
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
     assert_same(HingeLoss(margin=0.5), theirs, logits, targets, 2 * targets - 1)
 
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from margin_bench.losses import BrierLoss, HuberLoss
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, sigmoid
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries, sigmoid
 from tests.helpers.loops import random_bucket
 
 
@@ -28,7 +28,7 @@ def test_it_is_pytorchs_of_the_probabilities():
     def theirs(logits, targets):
         return F.huber_loss(logits.sigmoid(), targets, delta=0.5)
 
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
     assert_same(HuberLoss(delta=0.5), theirs, logits, targets, targets.double(), rtol=1e-9)
 
 

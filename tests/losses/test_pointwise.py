@@ -1,24 +1,24 @@
-"""The mean over labelled entries."""
+"""The mean over labeled entries."""
 
 import pytest
 import torch
 
 from margin_bench.losses import BCELoss, SquaredHingeLoss
-from margin_bench.losses.pointwise import PointwiseLoss, mean_over_labelled, wrong_side
+from margin_bench.losses.pointwise import PointwiseLoss, mean_over_labeled, wrong_side
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 from tests.helpers.entries import assert_same
 from tests.helpers.loops import random_bucket
 
 
-def test_the_mean_is_over_the_labelled_entries():
+def test_the_mean_is_over_the_labeled_entries():
     """Entries 1, 2, 3 and 4, of which 3 is unlabeled: 7 / 3."""
     targets = torch.tensor([[POSITIVE, NEGATIVE], [UNLABELED, NEGATIVE]], dtype=torch.int8)
     values = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    assert mean_over_labelled(lambda logits, targets: logits, values, targets).item() == pytest.approx(7 / 3)
+    assert mean_over_labeled(lambda logits, targets: logits, values, targets).item() == pytest.approx(7 / 3)
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (0, 4), (3, 0)])
-def test_nothing_labelled_costs_zero_with_a_gradient(shape):
+def test_nothing_labeled_costs_zero_with_a_gradient(shape):
     targets = torch.full(shape, UNLABELED, dtype=torch.int8)
     logits = torch.ones(shape, requires_grad=True)
     loss = BCELoss()(logits, targets)
@@ -31,7 +31,7 @@ def test_nothing_labelled_costs_zero_with_a_gradient(shape):
 def test_the_criterion_gets_float32_at_least(given, computed):
     seen = []
     targets = torch.zeros(2, 2, dtype=torch.int8)
-    mean_over_labelled(lambda x, y: seen.append(x.dtype) or x, torch.ones(2, 2, dtype=given), targets)
+    mean_over_labeled(lambda x, y: seen.append(x.dtype) or x, torch.ones(2, 2, dtype=given), targets)
     assert seen == [computed]
 
 

@@ -5,7 +5,7 @@ import torch
 from timm.loss import PolyBinaryCrossEntropy
 
 from margin_bench.losses import BCELoss, PolyLoss
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries, right, sigmoid, softplus
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries, right, sigmoid, softplus
 from tests.helpers.loops import random_bucket
 
 
@@ -25,7 +25,7 @@ def test_it_agrees_with_loops(epsilon):
 
 def test_it_is_timms():
     """timm computes in float32."""
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
     logits, ours, theirs = logits.float(), PolyLoss(epsilon=2), PolyBinaryCrossEntropy(epsilon=2)
     assert_same(ours, theirs, logits, targets, targets.float(), rtol=1e-5, atol=1e-7)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from margin_bench.losses import BCELoss, SoftMarginLoss
-from tests.helpers.entries import assert_same, labelled_bucket, mean_over_entries
+from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries
 from tests.helpers.loops import random_bucket
 
 
@@ -28,5 +28,5 @@ def test_it_equals_the_binary_cross_entropy():
 
 
 def test_it_is_pytorchs():
-    logits, targets = labelled_bucket()
+    logits, targets = labeled_bucket()
     assert_same(SoftMarginLoss(), torch.nn.SoftMarginLoss(), logits, targets, 2 * targets.double() - 1)

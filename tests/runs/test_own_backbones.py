@@ -141,7 +141,7 @@ def test_a_class_of_the_users_own_is_trained_and_scored_again_only_if_they_trust
     assert capsys.readouterr().out.partition("(")[0] == saved
 
 
-def test_a_run_that_is_stopped_goes_on_to_the_result_of_the_unbroken_one(runs_dir, tmp_path, monkeypatch):
+def test_a_run_that_is_stopped_goes_on_to_the_result_of_the_unbroken_one(runs_dir, tmp_path, monkeypatch, capsys):
     assert train(tmp_path / "unbroken", *NET) == 0
     net = sys.modules["my_nets"].Net
     forward, left = net.forward, iter(range(1000))
@@ -154,6 +154,10 @@ def test_a_run_that_is_stopped_goes_on_to_the_result_of_the_unbroken_one(runs_di
     with monkeypatch.context() as patch:
         patch.setattr(net, "forward", stopped)
         assert train(runs_dir, *NET) == 75
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["my_nets"], "Net", lambda num_classes, width: net(num_classes, width=width + 1))
+        assert train(runs_dir, *NET) == 4
+    assert "The code of the backbone has changed since" in capsys.readouterr().err
     assert train(runs_dir, *NET) == 0
     assert read_result(runs_dir) == read_result(tmp_path / "unbroken")
 
