@@ -25,6 +25,7 @@ from torchvision.ops import sigmoid_focal_loss
 from margin_bench.commands.losses import entries
 from margin_bench.config.build import build, takes
 from margin_bench.config.schema import configs_dir, register_resolvers
+from margin_bench.config.sources import Sources
 from margin_bench.targets import NEGATIVE, POSITIVE, class_frequencies, positives
 
 SHAPES = ((128, 80), (512, 620), (512, 9605))
@@ -198,7 +199,7 @@ def compare(name: str, peer: Peer | None, shape: tuple[int, int], arguments: arg
 
 def main() -> None:
     """Print the table of the losses and shapes that are asked for."""
-    names = [entry.name for entry in entries() if entry.kind != "own"]
+    names = [entry.name for entry in entries(Sources()) if entry.kind != "own"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1, help="for each row, at least (default: %(default)s)")

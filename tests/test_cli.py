@@ -1,11 +1,15 @@
 """The command line, as a user types it."""
 
+import importlib
+import pkgutil
 import subprocess
 import sys
 
 import pytest
 
-from margin_bench.cli import main
+from margin_bench import commands
+from margin_bench.cli import COMMANDS, OF_HYDRA, main
+from margin_bench.launch.task import TASKS
 from tests.helpers.cli import run_cli
 
 
@@ -49,10 +53,10 @@ def test_the_module_and_the_version():
     ("arguments", "said"),
     [
         (["trian"], "did you mean train?"),
-        (["train", "--nonsense"], "unknown option --nonsense"),
+        (["tables", "--fromat", "csv"], "unknown option --fromat; did you mean --format?"),
         (["losses", "focl"], "did you mean focal?"),
         (["losses", "focal", "loss.gamma=1"], "takes one name"),
-        (["losses", "focal", "--config-dir", "mine"], "unknown option --config-dir"),
+        (["losses", "focal", "--config-dir", "mine"], "mine is no folder"),
     ],
 )
 def test_unknown_words_are_usage_errors(capsys, arguments, said):
@@ -63,6 +67,24 @@ def test_unknown_words_are_usage_errors(capsys, arguments, said):
 def test_no_arguments_show_the_help(capsys):
     assert main([]) == 0
     assert "usage: margin-bench" in capsys.readouterr().out
+
+
+def test_every_command_has_its_module_and_every_module_of_a_command_its_line():
+    modules = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    own = {name for name in modules if hasattr(importlib.import_module(f"{commands.__name__}.{name}"), "add_arguments")}
+    assert own == set(COMMANDS) - set(OF_HYDRA)
+    assert set(TASKS) == set(OF_HYDRA)
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(OF_HYDRA)))
+def test_the_help_of_a_command_shows_its_words_and_options(command, capsys):
+    assert main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    usage, _, summary, *_ = shown.splitlines()
+    assert usage.startswith(f"usage: margin-bench {command} ")
+    assert summary.lower() == f"{COMMANDS[command]}.".lower()
+    assert "\noptions:\n  -h, --help" in shown
+    assert max(map(len, shown.splitlines())) <= 120
 
 
 def test_the_catalogue_of_losses_is_shown_without_torch_or_hydra():
@@ -88,6 +110,11 @@ def test_a_way_of_a_point_wise_loss_is_a_mistake_told_before_torch_is_imported()
     [
         ("margin-bench losses soft", "soft_margin"),
         ("margin-bench tr", "train"),
+        ("margin-bench ", "compare"),
+        ("margin-bench tables --fo", "--format"),
+        ("margin-bench tables --format la", "latex"),
+        ("margin-bench data pre", "prepare"),
+        ("margin-bench data check coc", "coco"),
         ("margin-bench train data", "dataset="),
         ("margin-bench reproduce tab", "table1"),
         ("margin-bench train dataset=", "dataset=digits"),

@@ -1,120 +1,110 @@
-"""The words behind `margin-bench tables` and `margin-bench reproduce`. Imports no torch."""
+"""Read the words of a command that has words of its own, and complete them in a shell.
+
+One parser serves all of these commands. Each tells it in `add_arguments` what it takes.
+"""
 
 import argparse
 import re
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, Protocol
 
-from margin_bench.config.schema import is_for_hydra
-from margin_bench.config.sources import Sources
-from margin_bench.config.words import in_words, key_of, text_of
-from margin_bench.config.words import parsed as parsed_word
-from margin_bench.errors import ConfigError
-from margin_bench.tables.cells import Request
-from margin_bench.tables.formats import FORMATS
+from margin_bench.errors import ConfigError, nearest
+from margin_bench.runtime.console import say
 
-WORDS_HELP = """words: names of tables, and key=value for
-  dataset=, backbone=, epochs=, ...   overrides, in the grammar of margin-bench train, for every cell of the tables
-  seeds=N                             the seeds 0 to N-1
-  search.lr=[A,B,...]                 the learning rate of every cell chosen from these on a part of the training split
-  runs_dir=DIR                        where the records are (runs)
-"""
+# A `=` may also stand in the path of a run, but behind a separator.
+OVERRIDE = re.compile(r"[+~]*(hydra/)?[\w.]+=")
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """A command line.
+class Parser(argparse.ArgumentParser):
+    """Reads the words after one command: those it needs, then its options.
 
-    Attributes:
-        names: of tables; none: all of them.
-        hydra: words for Hydra itself, as `hydra/launcher=...`.
+    Args:
+        command: its name.
+        summary: what it does.
     """
 
-    names: list[str]
-    request: Request
-    hydra: list[str]
-    runs_dir: Path
-    sources: Sources
-    format: str
-    output: Path | None
-    plots: bool
-    dry_run: bool = False
+    def __init__(self, command: str, summary: str) -> None:
+        self._known: Callable[[argparse.Namespace], Iterable[str]] = lambda parsed: ()
+        self._options: dict[str, argparse.Action] = {}
+        super().__init__(
+            prog=f"margin-bench {command}",
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,  # argparse would end the process after it
+        )
+        self.add_argument("-h", "--help", action="store_true", help="show this")
 
+    def add_words(self, usage: str, meaning: str, known: Callable[[argparse.Namespace], Iterable[str]]) -> None:
+        """Take words that are no options, as `words`.
 
-class _Parser(argparse.ArgumentParser):
+        Args:
+            usage: their order, as the help shows it.
+            meaning: what they mean.
+            known: returns those that can stand next, from what has been read of the line so far.
+        """
+        self.usage = f"{self.prog} {usage} [options]"
+        self.description = f"{self.description}\n\n{meaning.rstrip()}"
+        self._known = known
+        self.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+
+    def add_config_dir(self) -> None:
+        """Take `--config-dir DIR`."""
+        self.add_argument("--config-dir", metavar="DIR", help="your own YAML files: loss/, dataset/, table/, ...")
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """Take one more argument."""
+        action = super().add_argument(*names, **options)
+        self._options |= dict.fromkeys(action.option_strings, action)
+        return action
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what the words say.
+
+        Raises:
+            ConfigError: a word is not understood.
+        """
+        parsed, unknown = self.parse_known_intermixed_args(words)
+        if unknown:
+            self.error(f"unknown option {unknown[0]}{nearest(unknown[0].partition('=')[0], self._options)}")
+        return parsed
+
+    def completions(self, words: Sequence[str]) -> list[str]:
+        """Return what the last of the words can become; nothing where it is a file: those the shell knows."""
+        *before, last = words
+        option = self._options.get(before[-1]) if before else None
+        candidates: Iterable[str]
+        if option is not None and option.nargs != 0:
+            candidates = option.choices or ()
+        elif last.startswith("-"):
+            candidates = self._options
+        else:
+            candidates = self._known(self.parse_known_intermixed_args(before)[0])
+        return [candidate for candidate in candidates if candidate.startswith(last)]
+
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}\n{self.prog} --help shows what there is")
+        """Raise a mistake of the user."""
+        raise ConfigError(f"{self.prog}: {message}\n{self.prog} --help shows what there is")
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help."""
+        say(self.format_help().rstrip())
 
 
-def parse(command: str, description: str, arguments: list[str], with_dry_run: bool = False) -> Arguments:
-    """Reads a command line; `--help` prints and ends.
+class Command(Protocol):
+    """What a module of this package is that has the name of a command."""
 
-    Raises:
-        ConfigError: a word is not understood.
+    def add_arguments(self, parser: Parser) -> None:
+        """Tell the parser what the command takes."""
+
+    def run(self, parsed: argparse.Namespace) -> None:
+        """Do the command."""
+
+
+def names_and_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words that name something, and those that are overrides.
+
+    >>> names_and_overrides(["table1", "epochs=3", "runs/lr=0.1/a"])
+    (['table1', 'runs/lr=0.1/a'], ['epochs=3'])
     """
-    parser = _Parser(
-        prog=f"margin-bench {command}",
-        description=description,
-        epilog=f"{WORDS_HELP}\ntables: {', '.join(Sources().options('table'))}\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("words", nargs="*", metavar="NAME | key=value")
-    parser.add_argument("--format", choices=FORMATS, default="markdown")
-    parser.add_argument("--output", metavar="DIR", type=Path, help="a file for each table, instead of printing")
-    parser.add_argument("--plots", action="store_true", help="with --output: a PNG and an SVG beside each file")
-    parser.add_argument("--config-dir", metavar="DIR", help="your own YAML files: table/, loss/, dataset/, ...")
-    if with_dry_run:
-        parser.add_argument("--dry-run", action="store_true", help="list the missing runs and estimate their time")
-    parsed = parser.parse_intermixed_args(arguments)
-    return _arguments(parsed)
-
-
-def _arguments(parsed: argparse.Namespace) -> Arguments:
-    given = {key_of(word): word.partition("=")[2] for word in parsed.words if "=" in word}
-    if "seed" in given:
-        raise ConfigError(f"seed={given['seed']}: a table takes several seeds: seeds=3 for 0, 1 and 2")
-    if parsed.plots and parsed.output is None:
-        raise ConfigError("--plots are files: say where with --output DIR")
-    sources = Sources.of(parsed.config_dir)
-    if given.get("runs_dir") == "":
-        raise ConfigError("runs_dir=: expected the folder of the records; without the word it is runs")
-    runs_dir = text_of(f"runs_dir={given.get('runs_dir', 'runs')}")
-    own = {"seeds", "search.lr", "runs_dir"}
-    words = [word for word in parsed.words if "=" in word and key_of(word) not in own]
-    for word in words:
-        parsed_word(word)
-    precision = given.get("precision", "auto")
-    return Arguments(
-        names=[word for word in parsed.words if "=" not in word],
-        request=Request(
-            words=tuple(word for word in words if not is_for_hydra(word)),
-            seeds=_seeds(given["seeds"]) if "seeds" in given else None,
-            precision=None if precision == "auto" else precision,
-            rates=_rates(given["search.lr"]) if "search.lr" in given else (),
-            options=tuple(sources.option_words + ([in_words("runs_dir", runs_dir)] if runs_dir != "runs" else [])),
-        ),
-        hydra=[word for word in words if is_for_hydra(word)],
-        runs_dir=Path(runs_dir),
-        sources=sources,
-        format=parsed.format,
-        output=parsed.output,
-        plots=parsed.plots,
-        dry_run=getattr(parsed, "dry_run", False),
-    )
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    if not re.fullmatch(r"[1-9]\d{0,3}", text):
-        raise ConfigError(f"seeds={text}: expected how many, as seeds=3 for 0, 1 and 2")
-    return tuple(range(int(text)))
-
-
-def _rates(text: str) -> tuple[float, ...]:
-    try:
-        rates = sorted({float(rate) for rate in text.strip("[]").split(",")})
-    except ValueError:
-        rates = []
-    if len(rates) < 2 or not 0 < rates[0] <= rates[-1] < float("inf"):
-        raise ConfigError(f"search.lr={text}: expected two rates or more above 0, as search.lr=[0.05,0.1,0.2]")
-    return tuple(rates)
+    overrides = [word for word in words if OVERRIDE.match(word)]
+    return [word for word in words if word not in overrides], overrides

@@ -1,18 +1,18 @@
-"""Finished runs beside one another, on the same samples: `margin-bench compare`. Imports no torch."""
+"""Compare finished runs on the same samples: `margin-bench compare`. Imports no torch."""
 
 import argparse
 import itertools
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from margin_bench.commands.arguments import Parser, names_and_overrides
+from margin_bench.commands.yaml_comments import defaults_in_words
 from margin_bench.config.compose import composed
-from margin_bench.config.schema import CompareConfig, typed
+from margin_bench.config.schema import CompareConfig, configs_dir, default_runs_dir, typed
 from margin_bench.config.sources import Sources
 from margin_bench.errors import CheckpointError, ConfigError
 from margin_bench.metrics.paired import METRICS, PERCENTILES, Comparison, Difference, ScoredRun, compare
@@ -22,26 +22,28 @@ from margin_bench.records.traits import traits_of
 from margin_bench.runtime.console import counted, say
 
 TITLES = {"map_class": ("mAP@class", "classes"), "map_sample": ("mAP@sample", "samples")}
-OVERRIDE = re.compile(r"[\w.+~]+=")  # `=` may stand in a path as well, but behind a separator
 SHOWN = 3  # classes named as those that gain or lose most
-HELP = """usage: margin-bench compare FIRST OTHER [OTHER ...] [key=value ...] [--json]
+WORDS = """Every OTHER is compared with FIRST, on the same resamples of the test samples. Each is a run, by its
+directory or its id in runs_dir, or a group of runs that differ in their seeds alone: several joined by commas, or a
+pattern in quotes.
 
-Compares every OTHER with FIRST, on the same resamples of the test samples. Each is a run, by its directory or its id in
-runs_dir, or a group of runs that differ in their seeds alone: several joined by commas, or a pattern in quotes.
+key=value is one of these, here with their defaults:
+{defaults}
 
+examples:
   margin-bench compare digits-test_resnet-twoway-both-seed0-1a2b3c4d5e digits-test_resnet-asl-seed0-5e4d3c2b1a
   margin-bench compare 'digits-*-twoway-both-seed*' 'digits-*-twoway-class-seed*' metric=map_class
-
-metric=map_class|map_sample|both, resamples=N, seed=N (of the resamples), runs_dir=DIR; --json for all the numbers.
 """
 
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Finished runs that differ in their seeds alone, by seed.
+    """Holds finished runs that differ in their seeds alone, in the order of their seeds.
 
     Attributes:
-        name: what the user gave for it.
+        name: what the user calls it on the command line.
+        records: of the runs.
+        saved: the scores of the runs.
     """
 
     name: str
@@ -50,30 +52,25 @@ class SeedGroup:
 
     @property
     def seeds(self) -> list[int]:
+        """Return the seeds of the runs."""
         return [record["seed"] for record in self.records]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"margin-bench compare: {message}\nmargin-bench compare --help says more")
+def add_arguments(parser: Parser) -> None:
+    """Take the runs to compare, overrides and `--json`."""
+    words = WORDS.format(defaults=defaults_in_words(configs_dir() / "compare.yaml"))
+    parser.add_words("FIRST OTHER [OTHER ...] [key=value ...]", words, lambda line: _known_runs())
+    parser.add_argument("--json", action="store_true", help="print all the numbers, in 0 .. 1 as in a record")
 
 
-def run(arguments: Sequence[str]) -> None:
-    """Runs `margin-bench compare` with the words that stand after it.
+def run(line: argparse.Namespace) -> None:
+    """Compare runs and print what the comparison says.
 
     Raises:
         ConfigError: a word does not fit, or the runs cannot be compared.
         CheckpointError: a run is not there, not finished, or not what its record says.
     """
-    if set(arguments) & {"-h", "--help"}:
-        say(HELP.rstrip())
-        return
-    parser = _Parser(add_help=False)
-    parser.add_argument("words", nargs="*")
-    parser.add_argument("--json", action="store_true")
-    parsed = parser.parse_intermixed_args(arguments)
-    overrides = [word for word in parsed.words if OVERRIDE.match(word)]
-    names = [word for word in parsed.words if not OVERRIDE.match(word)]
+    names, overrides = names_and_overrides(line.words)
     config: CompareConfig = typed("compare", composed("compare", overrides, Sources()))
     if len(names) < 2:
         raise ConfigError("margin-bench compare needs two runs or more\nmargin-bench compare --help says more")
@@ -86,11 +83,17 @@ def run(arguments: Sequence[str]) -> None:
         config.resamples,
         config.seed,
     )
-    show = _in_json if parsed.json else _in_words
+    show = _in_json if line.json else _in_words
     say(show(groups, comparisons, config))
 
 
+def _known_runs() -> list[str]:
+    """Return the ids of the runs in the folder where runs are by default."""
+    return sorted(path.parent.name for path in default_runs_dir().glob(f"*/{RECORD}"))
+
+
 def _group(name: str, runs_dir: Path) -> SeedGroup:
+    """Read the runs that a name stands for."""
     run_dirs = [run_dir for word in name.split(",") for run_dir in _run_dirs(word, runs_dir)]
     records = {run_dir: read_finished(run_dir) for run_dir in run_dirs}
     by_seed = sorted(run_dirs, key=lambda run_dir: int(records[run_dir]["seed"]))
@@ -103,7 +106,7 @@ def _group(name: str, runs_dir: Path) -> SeedGroup:
 
 
 def _run_dirs(word: str, runs_dir: Path) -> list[Path]:
-    """The directories of the runs that a word stands for: an id, a path, or a pattern of either."""
+    """Return the directories of the runs that a word stands for: an id, a path, or a pattern of either."""
     run_dir = find_run(word, runs_dir)
     if run_dir.is_dir() or not set(word) & set("*?["):
         return [run_dir]
@@ -116,7 +119,7 @@ def _run_dirs(word: str, runs_dir: Path) -> list[Path]:
 
 
 def _matches(folder: Path, pattern: str) -> list[Path]:
-    """The runs that a pattern stands for, within a folder unless it is absolute."""
+    """Return the runs that a pattern stands for, within a folder unless the pattern is absolute."""
     root = Path(pattern).anchor
     try:
         found = list((folder / root).glob(pattern.removeprefix(root)))
@@ -126,7 +129,7 @@ def _matches(folder: Path, pattern: str) -> list[Path]:
 
 
 def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
-    """Refuses a group, sorted by seed, whose runs differ in more than their seeds, or that has a seed twice."""
+    """Refuse a group, sorted by seed, whose runs differ in more than their seeds, or that has a seed twice."""
     first = _traits(records[0])
     for record in records[1:]:
         traits = _traits(record)
@@ -146,7 +149,7 @@ def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
 
 
 def _traits(record: dict[str, Any]) -> dict[str, str]:
-    """What decides the result of a run besides its seed, by dotted key; files by their content."""
+    """Return what decides the result of a run besides its seed, by dotted key; files by their content."""
     traits = {key: value for key, value in traits_of(record["config"]).items() if key.rpartition(".")[2] != "seed"}
     path = record["config"]["backbone"]["weights"]
     return {
@@ -158,7 +161,7 @@ def _traits(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _check_same_samples(groups: list[SeedGroup]) -> None:
-    """Refuses runs that were scored on other samples, labels or classes than the first, by the splits' fingerprints."""
+    """Refuse runs that were scored on other samples, labels or classes than the first, by the splits' fingerprints."""
     first = groups[0].records[0]
     expected = first["dataset"]["fingerprints"]["test"]
     for record in (record for group in groups for record in group.records):
@@ -172,6 +175,7 @@ def _check_same_samples(groups: list[SeedGroup]) -> None:
 
 
 def _in_words(groups: list[SeedGroup], comparisons: list[Comparison], config: CompareConfig) -> str:
+    """Write comparisons as text, in percent."""
     num_samples, num_classes = groups[0].saved[0].targets.shape
     lines = [f"{counted(num_samples, 'sample')}, {counted(num_classes, 'class', 'classes')}; values in percent"]
     for comparison in comparisons:
@@ -187,11 +191,13 @@ def _in_words(groups: list[SeedGroup], comparisons: list[Comparison], config: Co
 
 
 def _measured_in_words(measured: ScoredRun, seeds: list[int]) -> str:
+    """Write the score of a group, with its seeds."""
     spread = "" if measured.std is None else f" ± {100 * measured.std:.2f}"
     return f"{100 * measured.mean:.2f}{spread} (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
 
 
 def _difference_in_words(label: str, difference: Difference, units: str, resamples: int) -> list[str]:
+    """Write a difference in two lines: the whole, then unit by unit."""
     low, high = (100 * end for end in difference.interval)
     corrected = f", {difference.holm_p:.2g} by Holm" if difference.holm_p != difference.wilcoxon_p else ""
     return [
@@ -203,7 +209,7 @@ def _difference_in_words(label: str, difference: Difference, units: str, resampl
 
 
 def _largest(difference: Difference, class_names: tuple[str, ...]) -> list[str]:
-    """The classes that gain and those that lose most."""
+    """Name the classes that gain and those that lose most."""
     by_class = _by_class(difference, class_names)
     gains = [f"{name} {100 * value:+.2f}" for name, value in by_class[:SHOWN] if value > 0]
     losses = [f"{name} {100 * value:+.2f}" for name, value in by_class[::-1][:SHOWN] if value < 0]
@@ -217,7 +223,7 @@ def _by_class(difference: Difference, class_names: tuple[str, ...]) -> list[tupl
 
 
 def _in_json(groups: list[SeedGroup], comparisons: list[Comparison], config: CompareConfig) -> str:
-    """All the numbers, in 0 .. 1 as in a record."""
+    """Write all the numbers as JSON, in 0 .. 1 as in a record."""
     num_samples, num_classes = groups[0].saved[0].targets.shape
     content = {
         "num_samples": num_samples,
@@ -234,6 +240,7 @@ def _in_json(groups: list[SeedGroup], comparisons: list[Comparison], config: Com
 
 
 def _numbers(comparison: Comparison, groups: list[SeedGroup]) -> dict[str, Any]:
+    """Return the numbers of one metric."""
     differences = []
     for difference in comparison.differences:
         numbers = {key: value for key, value in vars(difference).items() if key != "by_unit"}

@@ -1,72 +1,101 @@
-"""The data sets as a user meets them: `margin-bench data list`, `prepare` and `check`. Imports no torch."""
+"""List, prepare and check data sets: `margin-bench data`. Imports no torch."""
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from omegaconf import OmegaConf
 
+from margin_bench.commands.arguments import Parser, names_and_overrides
 from margin_bench.config.build import build, takes
 from margin_bench.config.compose import composed
 from margin_bench.config.sources import Sources
 from margin_bench.data.split import Split
-from margin_bench.errors import ConfigError, DataError
-from margin_bench.runtime.console import say
+from margin_bench.errors import ConfigError, DataError, nearest
+from margin_bench.runtime.console import counted, say
 
 ACTIONS = {
-    "list": "the data sets, where each is expected and whether it is there",
-    "prepare": "NAME [key=value ...]: fetches and unpacks what has an official address, says what to fetch by hand",
-    "check": "NAME [key=value ...] [--json] [--sheet FILE.png]: sizes beside the published ones, and every fault",
+    "list": "show the data sets, where each is expected and whether it is there",
+    "prepare": "fetch and unpack what has an official address, and say what to fetch by hand",
+    "check": "show sizes beside the published ones, and every fault",
 }
-HELP = f"""usage: margin-bench data ACTION ...
+WORDS = f"""ACTION is one of
+{chr(10).join(f"  {name:<10}{meaning}" for name, meaning in ACTIONS.items())}
 
-{chr(10).join(f"  {name:<9}{summary}" for name, summary in ACTIONS.items())}
+NAME is a data set that the list shows. key=value is an override, in the grammar of margin-bench train.
 
-options: --config-dir DIR, a folder of your own YAML files; keys are those of `margin-bench train`, as dataset.root=DIR
+examples:
+  margin-bench data list
+  margin-bench data prepare voc2007
+  margin-bench data check coco dataset.root=/data/coco
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"margin-bench data: {message}\nmargin-bench data --help says more")
+def add_arguments(parser: Parser) -> None:
+    """Take an action, the name of a data set, overrides, and options for a check."""
+    parser.add_words("ACTION [NAME] [key=value ...]", WORDS, _known_words)
+    parser.add_argument("--json", action="store_true", help="check: print all that is measured as JSON")
+    parser.add_argument("--sheet", metavar="FILE.png", type=Path, help="check: draw sample images with their labels")
+    parser.add_config_dir()
 
 
-def run(arguments: Sequence[str]) -> None:
-    """Runs `margin-bench data` with the words that stand after it.
+def run(line: argparse.Namespace) -> None:
+    """List the data sets, or prepare or check one.
 
     Raises:
-        ConfigError, DataError: with exit codes 2 and 3.
+        ConfigError: a word does not fit.
+        DataError: a data set is not there, or has faults.
     """
-    if not arguments or set(arguments) & {"-h", "--help"}:
-        say(HELP.rstrip())
+    action, names, overrides = _read(line)
+    sources = Sources.of(line.config_dir)
+    if action == "list":
+        _list(sources)
         return
-    parser = _Parser(add_help=False)
-    parser.add_argument("action", choices=list(ACTIONS))
-    parser.add_argument("words", nargs="*")
-    parser.add_argument("--config-dir")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--sheet", type=Path)
-    parsed = parser.parse_intermixed_args(arguments)
-    if parsed.action == "list":
-        _list(Sources.of(parsed.config_dir))
-        return
-    if not parsed.words or "=" in parsed.words[0]:
-        raise ConfigError(f"margin-bench data {parsed.action} needs the name of a data set; `data list` shows them")
-    name, *overrides = parsed.words
-    config = composed("train", [f"dataset={name}", *overrides], Sources.of(parsed.config_dir))
+    config = composed("train", [f"dataset={names[0]}", *overrides], sources)
     dataset: Any = OmegaConf.to_container(config.dataset, resolve=True)
-    if parsed.action == "prepare":
+    if action == "prepare":
         _prepare(dataset)
     else:
-        _check(dataset, config.workers, parsed.json, parsed.sheet)
+        _check(dataset, config.workers, line.json, line.sheet)
+
+
+def _known_words(line: argparse.Namespace) -> Iterable[str]:
+    """Return what can stand next: an action, then the name of a data set."""
+    if not line.words:
+        return ACTIONS
+    return [] if line.words[0] == "list" or line.words[1:] else Sources.of(line.config_dir).options("dataset")
+
+
+def _read(line: argparse.Namespace) -> tuple[str, list[str], list[str]]:
+    """Return the action, the names and the overrides of a command line.
+
+    Raises:
+        ConfigError: there is no such action, or it takes other words.
+    """
+    names, overrides = names_and_overrides(line.words)
+    if not names:
+        raise ConfigError(f"which action? {', '.join(ACTIONS)}\nmargin-bench data --help says more")
+    action, *names = names
+    if action not in ACTIONS:
+        raise ConfigError(f"there is no action {action}{nearest(action, ACTIONS)}\nmargin-bench data --help lists them")
+    if action == "list" and (names or overrides):
+        raise ConfigError(f"margin-bench data list takes no more words, got {' '.join(names + overrides)}")
+    if action != "list" and len(names) != 1:
+        raise ConfigError(
+            f"margin-bench data {action} needs the name of one data set; margin-bench data list shows them"
+        )
+    if action != "check" and (line.json or line.sheet):
+        raise ConfigError("--json and --sheet are for margin-bench data check")
+    return action, names, overrides
 
 
 def _list(sources: Sources) -> None:
+    """Print all data sets, where each is expected and whether it is there."""
     for name, path in sources.options("dataset").items():
         content: Any = OmegaConf.load(path)
-        dataset = content.get("dataset") or content  # a user's file need not say that it is about several groups
+        dataset = content.get("dataset") or content  # a file of a user's own need not name the group
         root = None if OmegaConf.is_missing(dataset, "root") else dataset.get("root")
         state = "of your own" if root is None else f"{'there' if _has_files(Path(root)) else 'not there'}: {root}"
         say(f"{name:<14}{state}")
@@ -77,10 +106,12 @@ def _list(sources: Sources) -> None:
 
 
 def _has_files(root: Path) -> bool:
+    """Tell whether a folder holds more than hidden files."""
     return root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir())
 
 
 def _prepare(dataset: Mapping[str, Any]) -> None:
+    """Fetch a data set and read it once, so that its annotations are indexed."""
     from margin_bench.data.prepare import fetch
 
     about = dataset.get("about") or {}
@@ -89,14 +120,21 @@ def _prepare(dataset: Mapping[str, Any]) -> None:
     if about.get("by_hand"):
         say(f"By hand, to {dataset['root']}: {about['by_hand']}")
     for name, split in _splits(dataset).items():
-        say(f"{name}: {len(split):,} samples of {len(split.class_names)} classes, indexed")
+        samples, classes = counted(len(split), "sample"), counted(len(split.class_names), "class", "classes")
+        say(f"{name}: {samples} of {classes}, indexed")
 
 
 def _splits(dataset: Mapping[str, Any], **more: Any) -> dict[str, Split]:
+    """Load both splits of a data set, by their names."""
     return {name: build({**dataset, **more}, split=name) for name in ("train", "test")}
 
 
 def _check(dataset: Mapping[str, Any], workers: int | None, as_json: bool, sheet: Path | None) -> None:
+    """Examine a data set and print what is found.
+
+    Raises:
+        DataError: it has faults.
+    """
     from margin_bench.data.faults import examine
     from margin_bench.runtime.hardware import usable_cores
 
@@ -116,9 +154,10 @@ def _check(dataset: Mapping[str, Any], workers: int | None, as_json: bool, sheet
 
         print_report(dataset["name"], _published(dataset), report)
     if report.faults:
-        raise DataError(f"{len(report.faults)} faults in {dataset['name']}; they are listed above")
+        raise DataError(f"{counted(len(report.faults), 'fault')} in {dataset['name']}; all are listed above")
 
 
 def _published(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the published sizes of a data set."""
     about = dataset.get("about") or {}
     return {key: about.get(key) for key in ("classes", "train", "test", "labels_per_sample")}

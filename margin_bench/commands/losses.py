@@ -1,16 +1,22 @@
-"""The losses as their YAML files describe them, and a guide to choosing one. Imports no torch."""
+"""Show the losses as their YAML files describe them, and a guide to choosing one: `margin-bench losses`.
 
+Imports no torch.
+"""
+
+import argparse
+import itertools
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
+from margin_bench.commands.arguments import Parser
 from margin_bench.config.build import arguments_of
 from margin_bench.config.schema import WAYS
 from margin_bench.config.sources import Sources
+from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError, nearest
+from margin_bench.runtime.console import say
 
 WIDTH = 120
 
@@ -36,14 +42,19 @@ GUIDE = (
 )
 
 
+# What a file of a user's own need not say.
+ABOUT_OWN = {"kind": "own", "labels": "1/0/-1", "use": "a loss of your own"}
+
+
 @dataclass(frozen=True)
 class LossEntry:
-    """What the YAML file of a loss says.
+    """Holds what the YAML file of a loss says.
 
     Attributes:
+        name: the one that `loss=NAME` takes, which is that of the file.
         formula, kind, labels, use, source: its `about`.
         notes: the comment on top, which explains the parameters.
-        parameters: with their defaults; `way` among them if the loss has one.
+        parameters: with their defaults; `way` is among them if the loss has one.
         cosine_head: whether the loss chooses the cosine head.
     """
 
@@ -58,18 +69,43 @@ class LossEntry:
     cosine_head: bool
 
 
-def entries() -> list[LossEntry]:
-    """All losses, by name."""
-    return [_read(path) for path in Sources().options("loss").values()]
+def add_arguments(parser: Parser) -> None:
+    """Take the name of a loss."""
+    parser.add_words(
+        "[NAME]",
+        "NAME is a loss, of which it then shows formula, parameters and defaults.",
+        lambda line: [] if line.words else Sources.of(line.config_dir).options("loss"),
+    )
+    parser.add_config_dir()
 
 
-def show(name: str | None = None) -> str:
-    """The whole catalogue with the guide, or all about one loss.
+def run(line: argparse.Namespace) -> None:
+    """Print the catalogue, or one loss of it.
+
+    Raises:
+        ConfigError: there is no such loss, or there are several names.
+    """
+    if len(line.words) > 1:
+        raise ConfigError(f"margin-bench losses takes one name, got {' '.join(line.words)}")
+    say(show(*line.words, sources=Sources.of(line.config_dir)))
+
+
+def entries(sources: Sources) -> list[LossEntry]:
+    """Return all losses, by name.
+
+    Raises:
+        ConfigError: a YAML file cannot be read.
+    """
+    return [_entry(path) for path in sources.options("loss").values()]
+
+
+def show(name: str | None = None, *, sources: Sources) -> str:
+    """Return the whole catalogue with the guide, or all about one loss.
 
     Raises:
         ConfigError: there is no such loss.
     """
-    found = {entry.name: entry for entry in entries()}
+    found = {entry.name: entry for entry in entries(sources)}
     if name is None:
         return _overview(list(found.values()))
     if name not in found:
@@ -77,42 +113,58 @@ def show(name: str | None = None) -> str:
     return _details(found[name])
 
 
-def _read(path: Path) -> LossEntry:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    length = next(number for number, line in enumerate(lines) if not line.startswith("#"))
-    content = OmegaConf.to_container(OmegaConf.load(path))
-    assert isinstance(content, dict)
+def _entry(path: Path) -> LossEntry:
+    """Read the YAML file of a loss."""
+    content = read_yaml(path)
     chosen = content.pop("defaults", [])
+    about = {"formula": content.get("_target_", ""), "source": str(path), **ABOUT_OWN, **content.get("about", {})}
     return LossEntry(
-        name=str(content["name"]),
-        **{key: content["about"][key] for key in ("formula", "kind", "labels", "use", "source")},
-        notes="\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[:length]),
-        parameters=arguments_of({str(key): value for key, value in content.items()}),
+        name=path.stem,
+        kind=about["kind"] if about["kind"] in KINDS else "own",
+        **{key: str(about[key]) for key in ("formula", "labels", "use", "source")},
+        notes=_notes(path),
+        parameters=arguments_of(content),
         cosine_head=any("/head" in str(choice) for choice in chosen),
     )
 
 
+def _notes(path: Path) -> str:
+    """Return the comment on top of a file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in comment)
+
+
 def _overview(found: list[LossEntry]) -> str:
+    """Return the catalogue and the guide."""
     width = max(len(entry.name) for entry in found) + 4
-    parts = []
+    lines = []
     for kind, meaning in KINDS.items():
         members = [entry for entry in found if entry.kind == kind]
         labels = " or ".join(sorted({entry.labels for entry in members}))
-        parts.append(f"{kind}: {meaning}; targets {labels}")
+        lines.append(f"{kind}: {meaning}; targets {labels}")
         for entry in members:
             head = "; cosine head" if entry.cosine_head else ""
-            parts.append(_labelled(f"  {entry.name}", entry.formula, width))
-            parts.append(_labelled("", f"[{entry.source}{head}]", width))
-        parts.append("")
-    parts.append("which one?")
+            lines.append(_labelled(f"  {entry.name}", entry.formula, width))
+            lines.append(_labelled("", f"[{entry.source}{head}]", width))
+        lines.append("")
+    return "\n".join([*lines, *_guide()])
+
+
+def _guide() -> list[str]:
+    """Return what to choose in which situation, and what the signs of a formula mean."""
     width = max(len(situation) for situation, _ in GUIDE) + 4
-    parts += [_labelled(f"  {situation}", choice, width) for situation, choice in GUIDE]
-    parts += ["", "targets: 1 positive, 0 negative, -1 unlabeled; x logit, p and n over positives and negatives"]
-    parts.append("margin-bench losses NAME shows parameters and defaults, margin-bench train loss=NAME uses one")
-    return "\n".join(parts) + "\n"
+    return [
+        "which one?",
+        *(_labelled(f"  {situation}", choice, width) for situation, choice in GUIDE),
+        "",
+        "targets: 1 positive, 0 negative, -1 unlabeled; x logit, p and n over positives and negatives",
+        "margin-bench losses NAME shows parameters and defaults, margin-bench train loss=NAME uses one",
+    ]
 
 
 def _details(entry: LossEntry) -> str:
+    """Return all about one loss."""
     is_relative = "way" in entry.parameters
     facts = {
         "formula": entry.formula,
@@ -125,15 +177,17 @@ def _details(entry: LossEntry) -> str:
     if entry.cosine_head:
         facts["head"] = "cosine, chosen along with the loss"
     lines = [_labelled(name, fact, width=9) for name, fact in facts.items()]
+    notes = ["", entry.notes] if entry.notes else []
     defaults = [f"  loss.{key}={_in_yaml(value)}" for key, value in entry.parameters.items()] or ["  none"]
-    return "\n".join([entry.name, "", *lines, "", entry.notes, "", "parameters and their defaults:", *defaults]) + "\n"
+    return "\n".join([entry.name, "", *lines, *notes, "", "parameters and their defaults:", *defaults])
 
 
 def _labelled(label: str, text: str, width: int) -> str:
-    """The text beside its label, in lines of at most WIDTH characters; it begins after `width` of them."""
+    """Put a text beside its label, in lines of at most WIDTH characters; it begins after `width` of them."""
     return textwrap.fill(f"{label:<{width}}{text}", WIDTH, subsequent_indent=" " * width)
 
 
 def _in_yaml(value: Any) -> str:
+    """Write a value as an override takes it."""
     words = {None: "null", True: "true", False: "false"}
     return words[value] if value is None or isinstance(value, bool) else str(value)

@@ -1,11 +1,13 @@
-"""`margin-bench tables`: every table from the records that exist. Runs nothing, imports no torch."""
+"""Show tables from the records that exist: `margin-bench tables`. Runs nothing, imports no torch."""
 
+import argparse
 import hashlib
 import re
 import sys
 from collections.abc import Sequence
 
-from margin_bench.commands.arguments import Arguments, parse
+from margin_bench.commands.arguments import Parser
+from margin_bench.commands.table_arguments import Arguments, add_table_arguments, table_arguments
 from margin_bench.config.identity import decides
 from margin_bench.config.schema import default_runs_dir
 from margin_bench.config.words import key_of
@@ -23,68 +25,74 @@ from margin_bench.tables.sheet import sheet
 from margin_bench.tables.spec import read_table
 from margin_bench.tables.usable_records import load_records
 
-DESCRIPTION = (
-    "Tables from the records of finished runs. Without a name: every table that a record is in, "
-    "by the words given and the defaults of its data set and backbone."
+MEANING = (
+    "Without a NAME it shows every table that a record belongs to, by the words given and the defaults of its data\n"
+    "set and backbone."
 )
 LONGEST_NAME = 120  # of a file, in characters, before its ending
 
 
-def tables(arguments: list[str]) -> None:
-    """The command.
+def add_arguments(parser: Parser) -> None:
+    """Take names of tables and overrides; none are needed."""
+    add_table_arguments(parser, "[NAME ...] [key=value ...]", MEANING)
+
+
+def run(line: argparse.Namespace) -> None:
+    """Show tables.
 
     Raises:
         ConfigError: a name or an override does not fit.
         CheckpointError: a file cannot be written.
     """
-    parsed = parse("tables", DESCRIPTION, arguments)
+    asked = table_arguments(line)
+    if asked.hydra:
+        raise ConfigError(f"{asked.hydra[0]} is for runs, and this command has none: margin-bench reproduce runs them")
+    if not asked.runs_dir.is_dir() and asked.runs_dir != default_runs_dir():
+        raise ConfigError(f"runs_dir={asked.runs_dir} is no folder; give the one that holds the records of runs")
     with without_collection():
-        _tables(parsed)
+        if found := _measured(asked):
+            show(found, asked)
+        else:
+            say(f"no record in {asked.runs_dir} belongs to a table by these words")
+            say("margin-bench reproduce table3 dataset=digits makes some; or add what yours were given, as epochs=6")
 
 
-def _tables(parsed: Arguments) -> None:
-    if parsed.hydra:
-        raise ConfigError(f"{parsed.hydra[0]} is for runs, and this command has none: margin-bench reproduce runs them")
-    if not parsed.runs_dir.is_dir() and parsed.runs_dir != default_runs_dir():
-        raise ConfigError(f"runs_dir={parsed.runs_dir} is no folder; give the one that holds the records of runs")
-    identities = Identities(parsed.sources)
-    wanted = [read_table(name, parsed.sources) for name in parsed.names]
-    check_words(wanted, parsed.request.words, parsed.sources)
-    records = load_records(parsed.runs_dir)
+def _measured(asked: Arguments) -> list[Measured]:
+    """Fill the tables that are named, or all that have a record."""
+    identities = Identities(asked.sources)
+    wanted = [read_table(name, asked.sources) for name in asked.names]
+    check_words(wanted, asked.request.words, asked.sources)
+    records = load_records(asked.runs_dir)
     if wanted:
-        found = [measure(table, parsed.request, records, identities) for table in wanted]
+        found = [measure(table, asked.request, records, identities) for table in wanted]
     else:
-        found = every_table(parsed.request, records, identities)
+        found = every_table(asked.request, records, identities)
     identities.save()
-    if not found:
-        say(
-            f"no record in {parsed.runs_dir} is in a table by these words: margin-bench reproduce table3 dataset=digits"
-        )
-        say("makes some; runs with other settings are in a table with the words that set them, as epochs=6")
-    else:
-        show(found, parsed)
+    return found
 
 
-def show(found: Sequence[Measured], arguments: Arguments) -> None:
-    """Prints the tables, or writes a file for each, and its plots beside it if they are asked for."""
-    render, suffix = FORMATS[arguments.format]
-    sheets = [sheet(each) for each in found]
-    if arguments.output is None:
-        say(render(sheets).rstrip("\n"))
+def show(found: Sequence[Measured], asked: Arguments) -> None:
+    """Print tables, or write a file for each, with plots beside it if they are asked for."""
+    render, suffix = FORMATS[asked.format]
+    if asked.output is None:
+        say(render([sheet(each) for each in found]).rstrip("\n"))
         return
-    for measured_table, each in zip(found, sheets, strict=True):
-        files = {suffix: render([each]).encode()}
-        if arguments.plots:
-            from margin_bench.tables.plots import plots  # matplotlib takes a second to import
-
-            drawn = plots(measured_table)
-            if not drawn:
-                say(f"{each.name}: no plot, as it has no scores of runs", sys.stderr)
-            files |= drawn
+    for each in found:
+        files = {suffix: render([sheet(each)]).encode()} | (_plots(each) if asked.plots else {})
         for ending, content in files.items():
-            path = arguments.output / f"{file_name(measured_table)}{ending}"
+            path = asked.output / f"{file_name(each)}{ending}"
             write_atomic(path, content)
             say(str(path))
+
+
+def _plots(measured: Measured) -> dict[str, bytes]:
+    """Draw a table, by the ending of each file."""
+    from margin_bench.tables.plots import plots  # which imports matplotlib, and that takes a second
+
+    drawn = plots(measured)
+    if not drawn:
+        say(f"{sheet(measured).name}: no plot, as it has no scores of runs", sys.stderr)
+    return drawn
 
 
 def file_name(measured: Measured) -> str:

@@ -177,11 +177,15 @@ def test_the_list_says_what_is_there(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["check"], "needs the name of a data set"),
+        (["check"], "needs the name of one data set"),
         (["check", "cooco"], "did you mean coco"),
         (["check", "coco", "dataset.yaer=2017"], "did you mean dataset.year"),
-        (["look"], "invalid choice"),
-        (["check", "coco", "--jsno"], "--jsno"),
+        ([], "which action? list, prepare, check"),
+        (["chekc", "coco"], "there is no action chekc; did you mean check?"),
+        (["check", "coco", "voc2007"], "needs the name of one data set"),
+        (["list", "coco"], "takes no more words, got coco"),
+        (["prepare", "coco", "--json"], "are for margin-bench data check"),
+        (["check", "coco", "--jsno"], "unknown option --jsno; did you mean --json?"),
     ],
 )
 def test_a_wrong_word_is_named(words, said, capsys):

@@ -4,14 +4,17 @@ import re
 
 import pytest
 
+from margin_bench.cli import main
 from margin_bench.commands.losses import GUIDE, KINDS, WIDTH, entries, show
+from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 
-ENTRIES = entries()
+SOURCES = Sources()
+ENTRIES = entries(SOURCES)
 
 
 def test_every_loss_is_listed_with_formula_and_source():
-    overview = show()
+    overview = show(sources=SOURCES)
     words = " ".join(overview.split())
     for entry in ENTRIES:
         assert re.search(rf"^  {entry.name} ", overview, re.MULTILINE)
@@ -41,18 +44,56 @@ def test_the_guide_names_losses_that_exist():
 
 
 def test_the_details_show_parameters_defaults_equation_and_reference():
-    shown = show("twoway")
+    shown = show("twoway", sources=SOURCES)
     for part in ("softplus(", "paper, eq. 14", "loss.positive_temperature=4.0", "sample, class, both, joint", "1/0/-1"):
         assert part in shown
-    assert "ways     none" in show("bce")
-    assert "loss.alpha=null" in show("focal")
-    assert "head     cosine" in show("arcface")
+    assert "ways     none" in show("bce", sources=SOURCES)
+    assert "loss.alpha=null" in show("focal", sources=SOURCES)
+    assert "head     cosine" in show("arcface", sources=SOURCES)
 
 
 def test_lines_of_the_overview_fit_a_wide_terminal():
-    assert max(map(len, show().splitlines())) <= WIDTH
+    assert max(map(len, show(sources=SOURCES).splitlines())) <= WIDTH
 
 
 def test_an_unknown_name_is_told_with_what_is_near():
     with pytest.raises(ConfigError, match="there is no loss focl; did you mean focal"):
-        show("focl")
+        show("focl", sources=SOURCES)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder of a user's own with two losses, one of which says nothing about itself."""
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "mine.yaml").write_text("# gamma: how steep.\nname: mine\n_target_: my.Loss\ngamma: 2e-1\n")
+    about = "{formula: softplus(x), kind: relative, labels: 1/0, use: a try, source: nowhere}"
+    (tmp_path / "loss" / "other.yaml").write_text(f"name: other\nabout: {about}\n_target_: my.Other\nway: both\n")
+    return Sources.of(str(tmp_path))
+
+
+def test_losses_of_a_users_own_are_listed_among_ours(own):
+    parts = {part.partition(":")[0]: part for part in show(sources=own).split("\n\n")}
+    assert re.search(r"^  mine +my\.Loss$", parts["own"], re.MULTILINE)
+    assert re.search(r"^  other +softplus\(x\)$", parts["relative"], re.MULTILINE)
+    assert re.search(r"^  focal ", parts["point-wise"], re.MULTILINE)
+
+
+def test_a_loss_of_a_users_own_is_shown_with_its_notes_and_parameters(own):
+    shown = show("mine", sources=own)
+    assert "gamma: how steep." in shown
+    assert "loss.gamma=0.2" in shown
+    assert "ways     none" in shown
+    assert "ways     sample, class, both, joint" in show("other", sources=own)
+
+
+def test_the_command_takes_a_folder_of_a_users_own(own, tmp_path, capsys):
+    assert main(["losses", "mine", "--config-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("mine\n")
+    assert main(["losses", "mine"]) == 2
+    assert "there is no loss mine" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_yaml_is_told(own, tmp_path, capsys):
+    (tmp_path / "loss" / "broken.yaml").write_text("name: [")
+    assert main(["losses", "--config-dir", str(tmp_path)]) == 2
+    assert "broken.yaml cannot be read" in capsys.readouterr().err

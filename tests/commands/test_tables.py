@@ -123,7 +123,7 @@ def test_without_a_record_nothing_is_shown(tmp_path, capsys):
         (["table1", "epochs=[1"], "epochs=[1: expected key=value"),
         (["table1", "~epochs=1"], "a table cannot take a key away"),
         (["table1", "hydra/launcher=basic"], "hydra/launcher=basic is for runs"),
-        (["table1", "--multirun"], "unrecognized arguments: --multirun"),
+        (["table1", "--multirun"], "unknown option --multirun"),
         (["table1", "seed=3"], "a table takes several seeds: seeds=3"),
         (["table1", "seeds=0"], "expected how many"),
         (["table1", "search.lr=[0.1]"], "expected two rates or more"),

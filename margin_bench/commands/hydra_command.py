@@ -1,0 +1,103 @@
+"""Do a command whose words are Hydra's: `train` or `evaluate`, once or, with `-m`, for every run of a sweep."""
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from margin_bench.commands.yaml_comments import comments_of, with_comments
+from margin_bench.config.compose import check, refuse_sweeps
+from margin_bench.config.hydra_internals import arguments_parser
+from margin_bench.config.schema import configs_dir, register_resolvers
+from margin_bench.config.sources import Sources
+from margin_bench.errors import ConfigError, MarginBenchError
+from margin_bench.launch.task import TASKS
+from margin_bench.runtime.console import say
+
+
+def run(command: str, arguments: Sequence[str]) -> None:
+    """Check the configuration, then do the task of the command, or show what an option of Hydra's asks for.
+
+    Raises:
+        ConfigError: a word is not understood.
+        MarginBenchError: what ended the task.
+    """
+    line = _read(command, arguments)
+    sources = Sources.of(line.config_dir)
+    if not (line.help or line.hydra_help or line.info or line.shell_completion):
+        if not line.multirun:
+            refuse_sweeps(line.overrides)
+        check(command, line.overrides, sources, _outer_processes())
+    is_shown = line.help or line.hydra_help or line.info or line.cfg or line.shell_completion
+    if line.multirun and not is_shown:
+        from margin_bench.launch.grid import sweep  # which imports torch
+
+        sweep(command, line.overrides, sources)
+        return
+    options = [word for word in arguments if word not in line.overrides]
+    program = "margin-bench" if line.shell_completion else f"margin-bench {command}"
+    sys.argv = [program, *options, *line.overrides]  # Hydra takes no option between overrides
+    if is_shown:
+        # Hydra ends the process after some of them.
+        with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
+            _hand_over(command)
+        text = shown.getvalue().rstrip("\n")
+        say(_commented(text, command) if line.help else text)
+    else:
+        _hand_over(command)
+
+
+def _read(command: str, arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the options of Hydra and the overrides.
+
+    Raises:
+        ConfigError: there is no such option, or some do not go together.
+    """
+    line, unknown = arguments_parser().parse_known_intermixed_args(arguments)
+    if unknown:
+        raise ConfigError(f"unknown option {unknown[0]}\nmargin-bench {command} --hydra-help lists the options")
+    chosen = {"--multirun": line.multirun, "--cfg": line.cfg, "--info": line.info}
+    if len(several := [option for option in chosen if chosen[option]]) > 1:
+        raise ConfigError(f"{' and '.join(several)} do not go together: give one of them")
+    if line.resolve and not (line.cfg or line.help):
+        raise ConfigError("--resolve is for --cfg: it shows values in the place of references")
+    return line
+
+
+def _commented(text: str, command: str) -> str:
+    """Put the comments of a command's YAML file beside the keys that Hydra's help shows."""
+    before, title, keys = text.partition("== Config ==")
+    return before + title + with_comments(keys, comments_of(configs_dir() / f"{command}.yaml"))
+
+
+def _outer_processes() -> int | None:
+    """Return how many processes torchrun has started; None without it."""
+    size = os.environ.get("WORLD_SIZE")
+    return int(size) if size else None
+
+
+def _hand_over(command: str) -> None:
+    """Let Hydra do the task, or print what its options ask for; raise what ended it."""
+    errors: list[MarginBenchError] = []
+
+    def task(config: DictConfig) -> None:
+        try:
+            TASKS[command](config).do()
+        except MarginBenchError as error:
+            errors.append(error)  # Hydra would print it in its own way
+
+    register_resolvers()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # any other error goes through as well, instead of ending in Hydra's hands
+    try:
+        hydra.main(version_base="1.3", config_path=str(configs_dir()), config_name=command)(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(str(error)) from error
+    if errors:
+        raise errors[0]
