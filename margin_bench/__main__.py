@@ -1,4 +1,4 @@
-"""`python -m margin_bench`."""
+"""Run the command line as `python -m margin_bench`."""
 
 import sys
 

@@ -91,8 +91,9 @@ class StoppedError(MarginBenchError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known names that look like `name`, as the end of an error message; empty if none does.
 
-    >>> nearest("epcohs", ["epochs", "seed"])
-    '; did you mean epochs?'
+    Example:
+        >>> nearest("epcohs", ["epochs", "seed"])
+        '; did you mean epochs?'
     """
     matches = difflib.get_close_matches(name, list(known), n=3)
     return f"; did you mean {' or '.join(matches)}?" if matches else ""

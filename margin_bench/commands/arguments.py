@@ -91,7 +91,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Command(Protocol):
-    """What a module of this package is that has the name of a command."""
+    """Says what a module with the name of a command offers."""
 
     def add_arguments(self, parser: Parser) -> None:
         """Tell the parser what the command takes."""
@@ -103,8 +103,9 @@ class Command(Protocol):
 def names_and_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the words that name something, and those that are overrides.
 
-    >>> names_and_overrides(["table1", "epochs=3", "runs/lr=0.1/a"])
-    (['table1', 'runs/lr=0.1/a'], ['epochs=3'])
+    Example:
+        >>> names_and_overrides(["table1", "epochs=3", "runs/lr=0.1/a"])
+        (['table1', 'runs/lr=0.1/a'], ['epochs=3'])
     """
     overrides = [word for word in words if OVERRIDE.match(word)]
     return [word for word in words if word not in overrides], overrides

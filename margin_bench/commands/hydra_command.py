@@ -32,26 +32,15 @@ def run(command: str, arguments: Sequence[str]) -> None:
     line = _read(command, arguments)
     sources = Sources.of(line.config_dir)
     if not (line.help or line.hydra_help or line.info or line.shell_completion):
-        if not line.multirun:
-            refuse_sweeps(line.overrides)
-        check(command, line.overrides, sources, _outer_processes())
-    is_shown = line.help or line.hydra_help or line.info or line.cfg or line.shell_completion
-    if line.multirun and not is_shown:
+        _check(command, line, sources)
+    if line.help or line.hydra_help or line.info or line.shell_completion or line.cfg:
+        say(_shown(command, line, arguments))
+    elif line.multirun:
         from margin_bench.launch.grid import sweep  # which imports torch
 
         sweep(command, line.overrides, sources)
-        return
-    options = [word for word in arguments if word not in line.overrides]
-    program = "margin-bench" if line.shell_completion else f"margin-bench {command}"
-    sys.argv = [program, *options, *line.overrides]  # Hydra takes no option between overrides
-    if is_shown:
-        # Hydra ends the process after some of them.
-        with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
-            _hand_over(command)
-        text = shown.getvalue().rstrip("\n")
-        say(_commented(text, command) if line.help else text)
     else:
-        _hand_over(command)
+        _hand_over(command, line, arguments)
 
 
 def _read(command: str, arguments: Sequence[str]) -> argparse.Namespace:
@@ -71,10 +60,15 @@ def _read(command: str, arguments: Sequence[str]) -> argparse.Namespace:
     return line
 
 
-def _commented(text: str, command: str) -> str:
-    """Put the comments of a command's YAML file beside the keys that Hydra's help shows."""
-    before, title, keys = text.partition("== Config ==")
-    return before + title + with_comments(keys, comments_of(configs_dir() / f"{command}.yaml"))
+def _check(command: str, line: argparse.Namespace, sources: Sources) -> None:
+    """Check the overrides.
+
+    Raises:
+        ConfigError: names every mistake in them.
+    """
+    if not line.multirun:
+        refuse_sweeps(line.overrides)
+    check(command, line.overrides, sources, _outer_processes())
 
 
 def _outer_processes() -> int | None:
@@ -83,18 +77,34 @@ def _outer_processes() -> int | None:
     return int(size) if size else None
 
 
-def _hand_over(command: str) -> None:
+def _shown(command: str, line: argparse.Namespace, arguments: Sequence[str]) -> str:
+    """Return what Hydra prints; in the help, the comments of the command's YAML file stand beside its keys."""
+    # Hydra ends the process after some of its options.
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
+        _hand_over(command, line, arguments)
+    text = printed.getvalue().rstrip("\n")
+    if not line.help:
+        return text
+    before, title, keys = text.partition("== Config ==")
+    return before + title + with_comments(keys, comments_of(configs_dir() / f"{command}.yaml"))
+
+
+def _hand_over(command: str, line: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Let Hydra do the task, or print what its options ask for; raise what ended it."""
     errors: list[MarginBenchError] = []
 
     def task(config: DictConfig) -> None:
+        """Do the task, and keep an error of the user, which Hydra would print in its own way."""
         try:
             TASKS[command](config).do()
         except MarginBenchError as error:
-            errors.append(error)  # Hydra would print it in its own way
+            errors.append(error)
 
     register_resolvers()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # any other error goes through as well, instead of ending in Hydra's hands
+    program = "margin-bench" if line.shell_completion else f"margin-bench {command}"
+    options = [word for word in arguments if word not in line.overrides]
+    sys.argv = [program, *options, *line.overrides]  # Hydra takes no option between overrides
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # an error of ours goes through, instead of being printed in short
     try:
         hydra.main(version_base="1.3", config_path=str(configs_dir()), config_name=command)(task)()
     except (HydraException, OmegaConfBaseException) as error:

@@ -23,9 +23,10 @@ def defaults_in_words(path: Path) -> str:
 def with_comments(text: str, comments: Mapping[str, str]) -> str:
     """Put comments beside the keys of a text in YAML.
 
-    >>> print(with_comments("optim:\\n  lr: 0.1", {"optim.lr": "of the head"}))
-    optim:
-      lr: 0.1                       # of the head
+    Example:
+        >>> print(with_comments("optim:\\n  lr: 0.1", {"optim.lr": "of the head"}))
+        optim:
+          lr: 0.1                       # of the head
     """
     lines = text.splitlines()
     for number, key, _, _ in _keys(lines):

@@ -1,4 +1,4 @@
-"""How long the runs that tables lack will take: judged by finished ones, or by a few steps of training."""
+"""Estimate how long the runs that tables lack will take, by finished ones or by a few steps of training."""
 
 import dataclasses
 import sys
@@ -26,9 +26,10 @@ NUM_STEPS = 3  # the first of them only warms up
 
 @dataclass(frozen=True)
 class PaceGroup:
-    """Runs whose epochs take about the same time, if as much of the training split is held out.
+    """Names runs whose epochs take about the same time, if as much of the training split is held out.
 
     Attributes:
+        dataset, backbone: their names.
         traits: all that the configuration says of data set and backbone.
     """
 
@@ -38,18 +39,19 @@ class PaceGroup:
 
 
 def group_of(config: dict[str, Any]) -> PaceGroup:
-    """The group of a run, by its configuration or its identity, a `TrainConfig` as a dictionary."""
+    """Return the group of a run, by its configuration or its identity: a `TrainConfig` as a dictionary."""
     sections = {name: config[name] for name in ("dataset", "backbone")}
     return PaceGroup(config["dataset"]["name"], config["backbone"]["name"], frozenset(traits_of(sections).items()))
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is missing.
+    """Holds what must be known of a run that is missing.
 
     Attributes:
         words: its overrides.
         passes: how often it goes through the whole training split.
+        group: runs that take as long for a pass.
     """
 
     run_id: str
@@ -59,21 +61,16 @@ class Run:
 
 
 def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], sources: Sources) -> str:
-    """How long the runs take one after another, and how that is known, a line each.
+    """Say how long runs take one after another, and how that is known, a line each.
 
     Args:
+        runs: that are missing.
         finished: the records of finished runs.
         sources: where the YAML files are.
     """
     first = {run.group: run for run in reversed(runs)}
     by_finished = {group: seconds for group, seconds in _of_finished(finished).items() if group in first}
-    by_steps, unknown = dict[PaceGroup, float](), dict[str, list[PaceGroup]]()
-    for group in first.keys() - by_finished:
-        say(f"timing {NUM_STEPS} steps of {_in_words([group])}", sys.stderr)
-        try:
-            by_steps[group] = _of_steps(first[group].words, sources)
-        except MarginBenchError as error:
-            unknown.setdefault(str(error).splitlines()[0], []).append(group)
+    by_steps, unknown = _timed([run for group, run in first.items() if group not in by_finished], sources)
     seconds = by_finished | by_steps
     minutes = sum(run.passes * seconds[run.group] for run in runs if run.group in seconds) / 60
     lines = [f"about {minutes:.0f} min"] if seconds else []
@@ -84,13 +81,30 @@ def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], sources: S
     return "\n".join(lines + [f"unknown: {_in_words(groups)}: {why}" for why, groups in unknown.items()])
 
 
+def _timed(runs: Iterable[Run], sources: Sources) -> tuple[dict[PaceGroup, float], dict[str, list[PaceGroup]]]:
+    """Time a few steps of each run.
+
+    Returns:
+        The seconds of a pass, by the group of its run; and the groups of runs that cannot be trained, by the cause.
+    """
+    seconds: dict[PaceGroup, float] = {}
+    unknown: dict[str, list[PaceGroup]] = {}
+    for run in runs:
+        say(f"timing {NUM_STEPS} steps of {_in_words([run.group])}", sys.stderr)
+        try:
+            seconds[run.group] = _of_steps(run.words, sources)
+        except MarginBenchError as error:
+            unknown.setdefault(str(error).splitlines()[0], []).append(run.group)
+    return seconds, unknown
+
+
 def num_passes(config: dict[str, Any]) -> float:
-    """How often a run goes through the whole training split, of which it may hold out a part."""
+    """Return how often a run goes through the whole training split, of which it may hold out a part."""
     return float(config["epochs"] * (1 - config["data"]["holdout"]))
 
 
 def _of_finished(records: Iterable[dict[str, Any]]) -> dict[PaceGroup, float]:
-    """The mean time of a pass through the whole training split, with its evaluation, in seconds."""
+    """Return the mean time of a pass through the whole training split, with its evaluation, in seconds."""
     seconds: dict[PaceGroup, list[float]] = {}
     for record in records:
         config, durations = record["config"], record["durations"]
@@ -100,10 +114,10 @@ def _of_finished(records: Iterable[dict[str, Any]]) -> dict[PaceGroup, float]:
 
 
 def _of_steps(words: Sequence[str], sources: Sources) -> float:
-    """The time of a pass through the training split in seconds, by a few steps in this process, from random weights.
+    """Return the seconds of a pass through the training split, by a few steps in this process from random weights.
 
     Raises:
-        MarginBenchError: the run cannot be trained, as its data set is not there, say.
+        MarginBenchError: the run cannot be trained; its data set is not there, say.
     """
     config: TrainConfig = typed("train", composed("train", words, sources))
     config.precision = resolve_precision(config.precision)
@@ -125,13 +139,15 @@ class _Clock(Progress):
         self.times = [perf_counter()]
 
     def step(self, *, loss: SupportsFloat, learning_rate: float, num_images: int) -> None:
+        """Note the time."""
         self.times.append(perf_counter())
 
     def seconds_per_step(self) -> float:
-        """Without the first step, unless it is the only one."""
+        """Return the mean time of a step, without the first unless it is the only one."""
         first, *later = [after - before for before, after in zip(self.times, self.times[1:], strict=False)]
         return fmean(later or [first])
 
 
 def _in_words(groups: Iterable[PaceGroup]) -> str:
+    """Name groups, as `test_resnet on digits`."""
     return ", ".join(sorted({f"{group.backbone} on {group.dataset}" for group in groups}))
