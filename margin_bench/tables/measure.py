@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of
 from margin_bench.errors import ConfigError
 from margin_bench.records.record import Record
-from margin_bench.records.traits import traits_of
+from margin_bench.records.traits import Traits, traits_of
 from margin_bench.tables.cells import Cell, Measured, Request, cells_of
 from margin_bench.tables.identities import Identities, Identity
 from margin_bench.tables.near_misses import near
@@ -95,17 +96,20 @@ def _identity_of(cell: Cell, table: Table, identities: Identities) -> Identity:
 def _with_facts(cells: Sequence[Cell], records: Records) -> list[Cell]:
     """Put into each cell the records of runs on its whole data set."""
     whole = [record for record in records.usable.values() if not record["config"]["data"]["holdout"]]
-    return [
-        replace(cell, records=tuple(record for record in whole if _is_on_data_of(cell.identity, record)))
-        for cell in cells
-    ]
+    data_sets = [(record, _data_set(record["config"])) for record in whole]
+    return [replace(cell, records=_records_on_data_of(cell, data_sets)) for cell in cells]
 
 
-def _is_on_data_of(identity: Identity | None, record: Record) -> bool:
-    if identity is None:
-        return False
-    asked, there = identity.of_run(record["seed"], record["config"]["precision"]), record["config"]
-    return traits_of({"dataset": asked["dataset"]}) == traits_of({"dataset": there["dataset"]})
+def _data_set(config: dict[str, Any]) -> Traits:
+    return traits_of({"dataset": config["dataset"]})
+
+
+def _records_on_data_of(cell: Cell, data_sets: Sequence[tuple[Record, Traits]]) -> tuple[Record, ...]:
+    if cell.identity is None:
+        return ()
+    seeds = {record["seed"] for record, _ in data_sets}
+    asked = {seed: _data_set(cell.identity.of_run(seed, "fp32")) for seed in seeds}
+    return tuple(record for record, data_set in data_sets if data_set == asked[record["seed"]])
 
 
 def _precisions(request: Request, records: Records) -> list[str]:
