@@ -1,6 +1,7 @@
 """Make a configuration of the words of a command line, or tell all that is wrong with them. Imports no torch."""
 
 import copy
+import dataclasses
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from yaml import YAMLError
 
 from margin_bench.config.checks import RELATED, mistakes_in
 from margin_bench.config.hydra_internals import apply_override, group_options, parse_override
+from margin_bench.config.schema import typed
 from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError, nearest
 
@@ -46,6 +48,7 @@ class Composer:
     """
 
     def __init__(self, command: str, sources: Sources) -> None:
+        self.command = command
         self._compose = partial(sources.compose, command)
         self._files_of = cache(lambda group: group_options(group, sources.search_words))
         self._defaults: dict[tuple[str, ...], tuple[DictConfig, list[str]]] = {}
@@ -63,6 +66,21 @@ class Composer:
         defaults, mistakes = self._defaults[choices]
         config, more = _applied(values, defaults)
         return Composition(config, defaults, mistakes + more)
+
+    def resolved(self, overrides: Sequence[Override]) -> dict[str, Any]:
+        """Compose one run, as a dictionary of the schema, with null for what is needed and not given.
+
+        Raises:
+            ConfigError: an override is wrong.
+        """
+        made = self.of(overrides)
+        if made.mistakes:
+            raise ConfigError("\n".join(made.mistakes))
+        try:
+            config = typed(self.command, OmegaConf.create(_with_nulls(OmegaConf.to_container(made.config))))
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{error.full_key}: {_first_line(error)}") from error
+        return dataclasses.asdict(config)
 
     def _is_choice(self, override: Override) -> bool:
         """Return whether an override chooses a file of a group (`dataset=coco`), or is for Hydra itself."""
@@ -90,6 +108,12 @@ class Composer:
         except COMPOSITION_ERRORS as error:
             return [f"{choice}: {_first_line(error)}"]
         return []
+
+
+def _with_nulls(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _with_nulls(value) for key, value in content.items()}
+    return None if content == "???" else content
 
 
 def check(command: str, overrides: Sequence[str], sources: Sources, num_processes: int | None = None) -> None:

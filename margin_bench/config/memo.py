@@ -29,6 +29,7 @@ class Memo:
     """
 
     def __init__(self, sources: Sources) -> None:
+        self._sources = sources
         folders = "\0".join(str(folder.resolve()) for folder in sources.dirs)
         self._path = cache_dir() / "compositions" / f"{sha256(folders.encode())[:16]}.memo"
         self._origin = _origin(sources)
@@ -48,7 +49,7 @@ class Memo:
 
     def save(self) -> None:
         """Write what was added. Where that cannot be done, it is composed again the next time."""
-        if not self._added:
+        if not self._added or _origin(self._sources) != self._origin:  # something has changed on the way
             return
         known = _read(self._path, self._origin) | self._added
         body = json.dumps(known if len(known) <= MOST else self._added)

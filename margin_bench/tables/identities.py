@@ -4,13 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from margin_bench.config.compose import Composer
 from margin_bench.config.identity import decides, id_of, identity
 from margin_bench.config.memo import Memo
-from margin_bench.config.schema import typed
 from margin_bench.config.sources import Sources
 from margin_bench.config.words import parsed
 from margin_bench.errors import ConfigError
@@ -65,24 +61,16 @@ class Identities:
         Raises:
             ConfigError: the overrides do not compose.
         """
-        content = self._memo.get(words)
-        return Identity(identity(content or self._memo.add(words, self._composed(words))))
+        content = self._memo.get(words) or self._memo.add(words, self._composed(words))
+        return Identity(identity(content))
 
     def save(self) -> None:
         """Keep what was composed for the next time."""
         self._memo.save()
 
     def _composed(self, words: Sequence[str]) -> Content:
-        """Return the configuration of a run, with null for what is needed and not given."""
         with self.sources.opened():
-            made = self._composer.of([parsed(word) for word in (*words, f"seed={ANY_SEED}")])
-        if made.mistakes:
-            raise ConfigError("\n".join(made.mistakes))
-        try:
-            config = typed("train", OmegaConf.create(_with_nulls(OmegaConf.to_container(made.config))))
-        except (OmegaConfBaseException, ValueError) as error:
-            raise ConfigError(f"{' '.join(words)}: {str(error).splitlines()[0]}") from error
-        content = dataclasses.asdict(config)
+            content = self._composer.resolved([parsed(word) for word in (*words, f"seed={ANY_SEED}")])
         _refuse_seeds_in_texts(content)
         return content
 
@@ -91,12 +79,6 @@ def _with_seed(content: Any, seed: int) -> Any:
     if isinstance(content, dict):
         return {key: _with_seed(value, seed) for key, value in content.items()}
     return seed if content == ANY_SEED else content
-
-
-def _with_nulls(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {key: _with_nulls(value) for key, value in content.items()}
-    return None if content == "???" else content
 
 
 def _refuse_seeds_in_texts(content: Content) -> None:

@@ -6,7 +6,8 @@ import importlib.metadata
 import hydra
 import pytest
 
-from margin_bench.config.compose import check, grid
+from margin_bench.config.compose import Composer, check, grid
+from margin_bench.config.hydra_internals import parse_override
 from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 
@@ -260,3 +261,24 @@ def test_choices_that_go_wrong_only_together_are_named_together(monkeypatch):
 
     monkeypatch.setattr(hydra, "compose", two_at_most)
     assert mistakes("loss=bce", "dataset=coco") == ["loss=bce dataset=coco: not these two"]
+
+
+def test_a_run_is_resolved_with_null_for_what_is_not_given():
+    composer = Composer("train", OURS)
+    with OURS.opened():
+        content = composer.resolved([parse_override(word) for word in ("dataset=csv", "loss=circle", "epochs=3")])
+    assert (content["epochs"], content["dataset"]["file"], content["loss"]["gamma"]) == (3, None, 16.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["epcohs=3", "loss=towway"], "there is no loss towway.*\nepcohs=3: there is no key epcohs"),
+        (["epochs=many"], "epochs: Value 'many' of type 'str' could not be converted to Integer"),
+        (["+loss.gamma=${loss.delta}"], "loss.gamma: Interpolation key 'loss.delta' not found"),
+    ],
+)
+def test_a_run_that_is_wrong_is_not_resolved(words, said):
+    composer = Composer("train", OURS)
+    with OURS.opened(), pytest.raises(ConfigError, match=said):
+        composer.resolved([parse_override(word) for word in words])

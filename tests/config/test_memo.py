@@ -60,6 +60,16 @@ def test_a_file_that_changes_or_joins_makes_it_forget(name, own):
     assert Memo(Sources(own)).get(WORDS) is None
 
 
+def test_what_was_composed_while_a_file_changed_is_not_kept(own):
+    memo = Memo(Sources(own))
+    before = (own / "loss" / "mine.yaml").read_text()
+    (own / "loss" / "mine.yaml").write_text("name: other\n")
+    memo.add(WORDS, CONTENT)
+    memo.save()
+    (own / "loss" / "mine.yaml").write_text(before)
+    assert Memo(Sources(own)).get(WORDS) is None
+
+
 def test_a_file_behind_a_link_counts(own, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (own / "dataset").symlink_to(tmp_path / "elsewhere")
@@ -84,7 +94,9 @@ def test_another_version_makes_it_forget(own, monkeypatch):
 
 def test_a_file_with_the_time_in_it_is_never_remembered(own):
     (own / "loss" / "mine.yaml").write_text("name: ${now:%Y}\n")
-    remember(own)
+    memo = Memo(Sources(own))
+    memo.add(WORDS, CONTENT)
+    memo.save()
     assert Memo(Sources(own)).get(WORDS) is None
 
 

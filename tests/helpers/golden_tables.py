@@ -1,6 +1,6 @@
 """The table whose looks are kept in tests/tables/golden, byte by byte, from records with every kind of trouble.
 
-Rewrites these files:    python -m tests.helpers.golden_tables
+Write these files again:    python -m tests.helpers.golden_tables
 """
 
 import contextlib
@@ -33,7 +33,7 @@ blocks:
 
 
 def write_inputs(folder: Path) -> None:
-    """The table `mine` in `folder/configs`, and records in `folder/runs`."""
+    """Write the table `mine` to `folder/configs`, and records to `folder/runs`."""
     (folder / "configs" / "table").mkdir(parents=True)
     (folder / "configs" / "table" / "mine.yaml").write_text(TABLE)
     runs = folder / "runs"
@@ -64,7 +64,7 @@ def _edit(run_dir: Path, old: str, new: str) -> None:
 
 
 def rendered(folder: Path, format_name: str) -> str:
-    """The table in a format, without the hashes of runs, which change with every key of the configuration."""
+    """Return the table in a format, without the hashes of runs, which change with every key of the configuration."""
     printed = io.StringIO()
     before = Path.cwd()
     os.chdir(folder)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from margin_bench.config.compose import Composer
 from margin_bench.config.identity import run_id
 from margin_bench.config.schema import typed
 from margin_bench.config.sources import Sources
@@ -124,3 +125,42 @@ def test_a_value_within_a_text_follows_an_override(tmp_path):
     (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: fold_${seed}\n")
     with pytest.raises(ConfigError, match=r"dataset\.name: fold_\$\{seed\}: a table cannot tell runs apart"):
         Identities(Sources(tmp_path)).of(tuple(words.split()))
+
+
+@pytest.fixture
+def remembered(tmp_path, monkeypatch):
+    """The identities of cells that another process has composed: here none can be."""
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
+
+    def of(*cells):
+        first = Identities(OURS)
+        expected = [first.of(words.split()) for words in cells]
+        first.save()
+        with monkeypatch.context() as patched:
+            patched.setattr(Composer, "resolved", None)
+            second = Identities(OURS)
+            return expected, [second.of(words.split()) for words in cells]
+
+    return of
+
+
+def test_what_is_remembered_is_what_was_composed(remembered):
+    expected, found = remembered(*CELLS[:8], "dataset=digits loss=triplet loss.mining=random")
+    assert found == expected
+    assert found[-1].run_id(3, "bf16") == id_by_hydra("dataset=digits loss=triplet loss.mining=random")
+
+
+def test_a_file_that_counts_by_its_content_is_read_each_time(remembered, tmp_path):
+    file = tmp_path / "labels.csv"
+    words = f"dataset=csv dataset.file={file} loss=twoway"
+    file.write_text("image,a\n")
+    (before,), _ = remembered(words)
+    file.write_text("image,b,c\n")
+    _, (after,) = remembered(words)
+    assert before.content["dataset"]["file_sha256"] != after.content["dataset"]["file_sha256"]
+    assert after.run_id(3, "bf16") == id_by_hydra(words)
+
+
+def test_keys_that_follow_the_seed_are_told():
+    assert identities().of(("dataset=digits", "loss=twoway")).seeded == ("seed",)
+    assert identities().of(("loss=triplet", "loss.mining=random")).seeded == ("loss.seed", "seed")
