@@ -1,3 +1,4 @@
-"""Holds one module for each command that has words of its own: what it takes and what it prints. Imports `launch`,
-`tables` and below.
+"""Do what a user types: one module for each command, with what it takes and what it prints.
+
+This package imports `launch`, `tables` and what is below them.
 """

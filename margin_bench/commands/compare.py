@@ -217,7 +217,7 @@ def _largest(difference: Difference, class_names: tuple[str, ...]) -> list[str]:
 
 
 def _by_class(difference: Difference, class_names: tuple[str, ...]) -> list[tuple[str, float]]:
-    """The classes with a positive, by their difference, the largest first."""
+    """Return the classes with a positive, by their difference, the largest first."""
     pairs = zip(class_names, difference.by_unit.tolist(), strict=True)
     return sorted((pair for pair in pairs if not np.isnan(pair[1])), key=lambda pair: (-pair[1], pair[0]))
 

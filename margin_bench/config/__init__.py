@@ -1,3 +1,4 @@
-"""Makes a checked configuration, and its identity, of the words of a command line and the YAML files. Imports only
-`runtime` and below, never torch.
+"""Make a checked configuration, and its identity, of the words of a command line and the YAML files.
+
+This package imports `runtime` and `errors`, never torch.
 """

@@ -30,7 +30,7 @@ def hold_out(split: Split, share: float) -> tuple[Split, Split]:
 
 
 def _image_of_each_sample(split: Split) -> NDArray[np.integer]:
-    """Number the image of each sample, from 0."""
+    """Give the image of each sample a number, from 0."""
     if split.boxes is None:
         return np.arange(len(split))
     images = split.images

@@ -1,4 +1,4 @@
-"""Does one job of many: a grid of overrides, through Hydra's launchers, here or on a cluster.
+"""Do one job of many: a grid of overrides, through Hydra's launchers, here or on a cluster.
 
-Imports `runs` and what is below it.
+This package imports `runs` and what is below it.
 """

@@ -1,3 +1,4 @@
-"""Keeps what is left of a run, and reads it back: the record, the saved scores, the history. Imports `metrics`,
-`config` and `runtime`, never torch.
+"""Keep what is left of a run, and read it back: the record, the saved scores, the history.
+
+This package imports `metrics`, `config`, `runtime` and `errors`, never torch.
 """

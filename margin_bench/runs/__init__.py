@@ -1,3 +1,4 @@
-"""Makes a run and its record of a configuration, and scores a finished run again. Imports `training`, `records` and
-what is below them.
+"""Make a run and its record of a configuration, and score a finished run again.
+
+This package imports `training`, `records` and what is below them.
 """

@@ -1,3 +1,4 @@
-"""Deals with the machine: files, locks, signals, processes, precision, the console. Knows nothing of what is trained,
-and imports only `errors`.
+"""Deal with the machine: files, locks, signals, processes, precision, the console.
+
+This package knows nothing of what is trained, and imports `errors` alone.
 """

@@ -1,1 +1,4 @@
-"""Tables of runs: what they hold, which records fill them, and how they look."""
+"""Make tables of records: what a table holds, which records fill it, and how it looks.
+
+This package imports `records`, `config`, `runtime` and `errors`, never torch.
+"""

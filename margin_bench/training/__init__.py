@@ -1,3 +1,4 @@
-"""Trains and predicts: model, optimiser, buckets, checkpoint, one epoch. Takes plain values, never a configuration;
-imports `losses`, `data`, `metrics` and `runtime`.
+"""Train and predict: model, optimiser, buckets, checkpoint, one epoch.
+
+This package takes plain values, never a configuration. It imports `losses`, `data`, `metrics`, `runtime` and `errors`.
 """
