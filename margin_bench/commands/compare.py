@@ -18,7 +18,7 @@ from margin_bench.errors import CheckpointError, ConfigError
 from margin_bench.metrics.paired import METRICS, PERCENTILES, Comparison, Difference, ScoredRun, compare
 from margin_bench.records.record import RECORD, find_run, read_finished
 from margin_bench.records.scores import SavedScores, load_scores
-from margin_bench.records.traits import traits_of
+from margin_bench.records.traits import traits_of_record
 from margin_bench.runtime.console import counted, say
 
 TITLES = {"map_class": ("mAP@class", "classes"), "map_sample": ("mAP@sample", "samples")}
@@ -31,8 +31,8 @@ key=value is one of these, here with their defaults:
 {defaults}
 
 examples:
-  margin-bench compare digits-test_resnet-twoway-both-seed0-1a2b3c4d5e digits-test_resnet-asl-seed0-5e4d3c2b1a
-  margin-bench compare 'digits-*-twoway-both-seed*' 'digits-*-twoway-class-seed*' metric=map_class
+  margin-bench compare digits-test_resnet-TwoWayLoss-both-seed0-1a2b3c4d5e digits-test_resnet-BCELoss-seed0-5e4d3c2b1a
+  margin-bench compare 'digits-*-TwoWayLoss-both-*' 'digits-*-TwoWayLoss-class-*' metric=map_class
 """
 
 
@@ -149,15 +149,9 @@ def _check_seeds_alone(name: str, records: list[dict[str, Any]]) -> None:
 
 
 def _traits(record: dict[str, Any]) -> dict[str, str]:
-    """Return what decides the result of a run besides its seed, by dotted key; files by their content."""
-    traits = {key: value for key, value in traits_of(record["config"]).items() if key.rpartition(".")[2] != "seed"}
-    path = record["config"]["backbone"]["weights"]
-    return {
-        **traits,
-        # An older record does not know the content of the file, only its path.
-        "backbone.weights": repr(record.get("files_sha256", {}).get("backbone.weights", path)),
-        "fingerprint of the training data": record["dataset"]["fingerprints"]["train"][:12],
-    }
+    """Return what decides the result of a run besides its seed, by dotted key; files and data by their content."""
+    traits = {key: value for key, value in traits_of_record(record).items() if key.rpartition(".")[2] != "seed"}
+    return {**traits, "fingerprint of the training data": record["dataset"]["fingerprints"]["train"][:12]}
 
 
 def _check_same_samples(groups: list[SeedGroup]) -> None:

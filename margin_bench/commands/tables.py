@@ -30,6 +30,8 @@ MEANING = (
     "set and backbone."
 )
 LONGEST_NAME = 120  # of a file, in characters, before its ending
+WORD = re.compile(r"[A-Za-z0-9._]+")
+VALUE = re.compile(rf"{WORD.pattern}(-{WORD.pattern})*")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -96,14 +98,20 @@ def _plots(measured: Measured) -> dict[str, bytes]:
 
 
 def file_name(measured: Measured) -> str:
-    """The table's name, its data set and backbone, and all else that decides its runs, as `table3-digits-epochs=6`.
+    """Return a table's name, data set and backbone, and all else that decides its runs, as `table3-digits--epochs-6`.
 
-    Words that a file name should not have are there with `_`, and then a hash tells them apart.
+    Where the words cannot be told from this name, a hash of them follows.
     """
     given = {key_of(word): word.partition("=")[2] for word in measured.request.words}
-    given |= {key_of(word): word.partition("=")[2].strip("[]") for word in measured.request.rate_words}
-    choices = [given.pop(key) for key in ("dataset", "backbone") if key in given]
-    others = [f"{key}={value}" for key, value in sorted(given.items()) if decides(key)]
-    name = "-".join([measured.table.name, *choices, *others])
-    safe = re.sub(r"[^A-Za-z0-9.,_=-]", "_", name)[:LONGEST_NAME]
-    return name if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    given |= {
+        key_of(word): word.partition("=")[2].strip("[]").replace(",", "-") for word in measured.request.rate_words
+    }
+    chosen = [key for key in ("dataset", "backbone") if key in given] if "dataset" in given else []
+    names = [measured.table.name, *(given.pop(key) for key in chosen)]
+    pairs = [(key, value) for key, value in sorted(given.items()) if decides(key)]
+    name = "--".join(["-".join(names), *map("-".join, pairs)])
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:LONGEST_NAME]
+    is_clear = all(map(WORD.fullmatch, names)) and all(VALUE.fullmatch(value) for _, value in pairs)
+    if is_clear and safe == name:
+        return name
+    return f"{safe}-{hashlib.sha256(str([names, pairs]).encode()).hexdigest()[:8]}"

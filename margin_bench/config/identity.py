@@ -7,15 +7,14 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from margin_bench.config.dotted import Content, copied, put, take_out, value_at
 from margin_bench.config.schema import SCHEMAS, TrainConfig, introductions, introductions_in_groups
 from margin_bench.errors import DataError
 from margin_bench.runtime.files import sha256
-
-Content = dict[str, Any]
 
 # Keys that never change a result.
 NOT_IDENTITY = (
@@ -28,12 +27,43 @@ NOT_IDENTITY = (
     "dataset.about",
     "transforms.about",
     "loss.about",
+    "loss.name",
 )
-
-_BELOW = tuple(f"{key}." for key in NOT_IDENTITY)
 
 # Files, which count by their content.
 BY_CONTENT = ("backbone.weights", "dataset.file", "dataset.test_file")
+
+CRITERION = "margin_bench.losses.CriterionLoss"
+GE2E = "margin_bench.losses.GE2ELoss"
+
+_BELOW = tuple(f"{key}." for key in NOT_IDENTITY)
+
+
+def _has_linear_head(config: Content) -> bool:
+    return bool(value_at(config, "backbone.head") == "linear")
+
+
+def _has_weights_of_a_file(config: Content) -> bool:
+    return value_at(config, "backbone.weights") is not None
+
+
+def _mines_without_chance(config: Content) -> bool:
+    is_ours = str(value_at(config, "loss._target_")).startswith("margin_bench.losses.")
+    return is_ours and value_at(config, "loss.mining") not in (None, "random")
+
+
+def _is_ge2e_with_softmax(config: Content) -> bool:
+    return bool(value_at(config, "loss._target_") == GE2E and value_at(config, "loss.form") == "softmax")
+
+
+# Keys that change no result where something else is so.
+IDLE: dict[str, Callable[[Content], bool]] = {
+    "backbone.scale": _has_linear_head,
+    "backbone.learn_scale": _has_linear_head,
+    "backbone.pretrained": _has_weights_of_a_file,
+    "loss.seed": _mines_without_chance,
+    "loss.bias": _is_ge2e_with_softmax,
+}
 
 
 def decides(key: str) -> bool:
@@ -55,34 +85,45 @@ def identity(config: Content) -> Content:
     Raises:
         DataError: a file that counts by its content cannot be read.
     """
+    return identity_by(config, files_sha256(config))
+
+
+def identity_by(config: Content, digests: dict[str, str]) -> Content:
+    """Return the identity of a configuration, whose files need not be here.
+
+    Args:
+        config: a `TrainConfig` as a dictionary.
+        digests: what `files_sha256` says of it.
+    """
     content = deciding(config)
     for key in BY_CONTENT:
-        _take_out(content, key)
-    for key, digest in files_sha256(config).items():
-        section, _, name = key.partition(".")
-        content[section][f"{name}_sha256"] = digest
+        take_out(content, key)
+    for key, digest in digests.items():
+        put(content, f"{key}_sha256", digest)
     return content
 
 
 def deciding(config: Content) -> Content:
     """Return the part of a configuration that decides a run's result, with files by their paths.
 
-    A key at the value that it was introduced with is left out: so a new key changes no id.
+    Keys that cannot matter are left out, and keys at the value that they were introduced with: so a new one changes no
+    id.
 
     Args:
         config: a `TrainConfig` as a dictionary, or some of its sections.
     """
     content = copied(config)
     introduced = introductions(SCHEMAS["train"]) | introductions_in_groups(config)
-    unchanged = [key for key, value in introduced.items() if _has(config, key, value)]
-    for key in (*NOT_IDENTITY, *unchanged):
-        _take_out(content, key)
+    unchanged = [key for key, value in introduced.items() if value_at(config, key) == value]
+    idle = [key for key, is_idle in IDLE.items() if is_idle(config)]
+    for key in (*NOT_IDENTITY, *unchanged, *idle):
+        take_out(content, key)
     return content
 
 
 def files_sha256(config: Content) -> dict[str, str]:
     """Return the checksum of each file that a configuration names and that counts by its content, by dotted key."""
-    named = {key: config[section].get(name) for key in BY_CONTENT for section, _, name in [key.partition(".")]}
+    named = {key: value_at(config, key) for key in BY_CONTENT}
     return {key: _sha256(key, path) for key, path in named.items() if path is not None}
 
 
@@ -96,29 +137,14 @@ def id_of(content: Content) -> str:
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
     loss = content["loss"]
     way = [str(loss["way"])] if "way" in loss else []
-    names = [str(content["dataset"]["name"]), str(content["backbone"]["name"]), str(loss["name"]), *way]
+    names = [str(content["dataset"]["name"]), str(content["backbone"]["name"]), _code_of(loss), *way]
     return "-".join([*map(_file_name, names), f"seed{content['seed']}", digest])
 
 
-def copied(content: Content) -> Content:
-    """Return a copy of a dictionary and of those in it; other values are shared."""
-    return {key: copied(value) if isinstance(value, dict) else value for key, value in content.items()}
-
-
-def _has(content: Content, key: str, value: Any) -> bool:
-    """Return whether a dotted key is there, with this value."""
-    *parents, name = key.split(".")
-    for parent in parents:
-        content = content.get(parent, {})
-    return name in content and bool(content[name] == value)
-
-
-def _take_out(content: Content, key: str) -> None:
-    """Take a dotted key out of nested mappings, if it is there."""
-    *parents, name = key.split(".")
-    for parent in parents:
-        content = content.get(parent, {})
-    content.pop(name, None)
+def _code_of(loss: Content) -> str:
+    """Return the name of the class or function that a loss is, as it stands in the code."""
+    path = loss["function"] if loss["_target_"] == CRITERION else loss["_target_"]
+    return re.split("[.:]", str(path))[-1]
 
 
 def _file_name(name: str) -> str:

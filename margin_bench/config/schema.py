@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from margin_bench.config.dotted import copied, has, put
 from margin_bench.config.yaml_files import read_yaml
 
 PACKAGE = Path(__file__).parents[1]
@@ -183,6 +183,7 @@ class CompareConfig:
 SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}
 
 
+@cache
 def introductions(schema: type, prefix: str = "") -> dict[str, Any]:
     """Return the value at its introduction of each key of a schema that has a `Since`, by dotted key."""
     found: dict[str, Any] = {}
@@ -237,9 +238,23 @@ def typed(command: str, config: DictConfig) -> Any:
     return OmegaConf.to_object(OmegaConf.merge(schema, content))
 
 
+def of_record(content: dict[str, Any]) -> Any:
+    """Return the `TrainConfig` that a record holds; a key that came after it has the value of its introduction."""
+    later = dict(introductions(SCHEMAS["train"]))
+    for group in OPEN_GROUPS:
+        for ours in our_files(group):
+            if ours["_target_"] == content[group]["_target_"]:
+                later |= introductions_in_groups({group: ours})
+    filled = copied(content)
+    for key, value in later.items():
+        if not has(filled, key):
+            put(filled, key, value)
+    return typed("train", OmegaConf.create(filled))
+
+
 def with_floats(loss: dict[str, Any]) -> dict[str, Any]:
     """Return a loss of ours with a float wherever its file has one, so that a run with `4` is the run with `4.0`."""
-    floats = _floats_of(str(loss.get("name")))
+    floats = _floats_of(str(loss.get("_target_")))
     return {key: float(value) if type(value) is int and key in floats else value for key, value in loss.items()}
 
 
@@ -247,11 +262,19 @@ A_FLOAT = "${backbone.scale}"  # how a loss refers to a float of the schema
 
 
 @cache
-def _floats_of(name: str) -> frozenset[str]:
-    """Return the keys with floats in the file of one of our losses."""
-    path = configs_dir() / "loss" / f"{name}.yaml"
-    content = read_yaml(path) if re.fullmatch(r"\w+", name) and path.is_file() else {}
-    return frozenset(key for key, value in content.items() if isinstance(value, float) or value == A_FLOAT)
+def _floats_of(target: str) -> frozenset[str]:
+    """Return the keys with floats in our file of the loss with this `_target_`."""
+    contents = [content for content in our_files("loss") if content["_target_"] == target]
+    return frozenset(
+        key for content in contents for key, value in content.items() if isinstance(value, float) or value == A_FLOAT
+    )
+
+
+@cache
+def our_files(group: str) -> tuple[dict[str, Any], ...]:
+    """Return what each of our files says about a group, interpolations as they stand there."""
+    contents = [read_yaml(path) for path in sorted((configs_dir() / group).glob("*.yaml"))]
+    return tuple(content.get(group, content) for content in contents)
 
 
 def leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:

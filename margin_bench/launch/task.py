@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from omegaconf import DictConfig
 
 from margin_bench.config.identity import run_id
 from margin_bench.config.schema import EvaluateConfig, TrainConfig, typed
+from margin_bench.records.paths import read_paths
 from margin_bench.records.record import FINISHED, read_record
 from margin_bench.records.summary import print_result
 from margin_bench.runtime.console import say
@@ -47,7 +48,7 @@ class Train:
         record = read_record(self.run_dir)
         if record is not None and record["status"] == FINISHED:
             if os.environ.get("RANK", "0") == "0":
-                say(f"this run is finished already{_elsewhere(record, self.config)}", sys.stderr)
+                say(f"this run is finished already{_elsewhere(self.run_dir, self.config)}", sys.stderr)
                 print_result(record, self.run_dir)
             return
         from margin_bench.runs.train import train  # which imports all that trains
@@ -74,7 +75,7 @@ class Evaluate:
 TASKS: dict[str, Callable[[DictConfig], Task]] = {"train": Train, "evaluate": Evaluate}
 
 
-def _elsewhere(record: dict[str, Any], config: TrainConfig) -> str:
+def _elsewhere(run_dir: Path, config: TrainConfig) -> str:
     """Say where the data of a finished run was, if it is said to be elsewhere now: its images do not name a run."""
-    before, now = (dataset.get("root") for dataset in (record["config"]["dataset"], config.dataset))
-    return "" if before == now else f", with the data in {before}"
+    before, now = read_paths(run_dir).get("dataset.root"), config.dataset.get("root")
+    return f", with the data in {before}" if before and now and before != str(Path(now).absolute()) else ""

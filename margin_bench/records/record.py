@@ -1,6 +1,6 @@
-"""The record of a run: one JSON file in its directory, whole in itself, with a checksum of its content.
+"""Write and read the record of a run: one JSON file in its directory, whole in itself, with a checksum of its content.
 
-Nothing heavy is imported: tables are made from records without torch.
+Imports nothing heavy: tables are made from records without torch.
 """
 
 import importlib.metadata
@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from margin_bench.errors import CheckpointError
+from margin_bench.records.paths import words_without_paths
 from margin_bench.runtime.files import sha256, write_atomic
 from margin_bench.runtime.hardware import cpu_entry, usable_cores
 
 Record = dict[str, Any]
 
-SCHEMA = 2
+SCHEMA = 3
+MIGRATED = 2  # the schema that scripts/migrate_records.py brings to this one
 RECORD = "record.json"
 RUNNING, FINISHED, FAILED, DIVERGED, STOPPED = "running", "finished", "failed", "diverged", "stopped"
 
@@ -39,12 +41,12 @@ def write_record(run_dir: Path, record: dict[str, Any]) -> None:
     """
     assert not {"schema", "sha256"} & record.keys(), "these two are added here"
     content = json.loads(json.dumps({"schema": SCHEMA, **record}, allow_nan=False))
-    text = json.dumps({**content, "sha256": _checksum(content)}, indent=2, allow_nan=False)
+    text = json.dumps({**content, "sha256": checksum(content)}, indent=2, allow_nan=False)
     write_atomic(run_dir / RECORD, f"{text}\n".encode())
 
 
 def read_record(run_dir: Path) -> dict[str, Any] | None:
-    """The record that `write_record` was given. None: there is none.
+    """Return the record that `write_record` was given; None where there is none.
 
     Raises:
         CheckpointError: it cannot be read, was changed since, or comes from another version of this program.
@@ -57,30 +59,27 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     except NotADirectoryError as error:
         raise CheckpointError(f"{path.parent} lies in a file. Give a folder as runs_dir=DIR.") from error
     except OSError as error:
-        raise CheckpointError(f"Cannot read {path}: {error.strerror or error}.\nMake it readable.") from error
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.\nMake it readable.") from error
     except ValueError as error:
         raise _untrusted(path, "is not JSON") from error
     if not isinstance(content, dict) or "schema" not in content or "sha256" not in content:
         raise _untrusted(path, "is not the record of a run")
     if content["schema"] != SCHEMA:
-        raise CheckpointError(
-            f"{path} has schema {content['schema']!r}, this version of margin-bench reads {SCHEMA}.\n"
-            "Use the version that wrote it, or delete the run's folder and run it again."
-        )
-    if content.pop("sha256") != _checksum(content):
+        raise _other_schema(path, content["schema"])
+    if content.pop("sha256") != checksum(content):
         raise _untrusted(path, "was changed after it was written: its checksum is wrong")
     del content["schema"]
     return content
 
 
 def find_run(run: str, runs_dir: Path) -> Path:
-    """The directory of a run that is given by its id within `runs_dir`, or by its path."""
+    """Return the directory of a run that is given by its id within `runs_dir`, or by its path."""
     within = runs_dir / run
     return within if within.is_dir() else Path(run)
 
 
 def read_finished(run_dir: Path) -> dict[str, Any]:
-    """The record of a finished run.
+    """Return the record of a finished run.
 
     Raises:
         CheckpointError: there is no such run, it is not finished, or its record cannot be trusted.
@@ -95,23 +94,35 @@ def read_finished(run_dir: Path) -> dict[str, Any]:
 
 
 def read_records(runs_dir: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The records of every run under `runs_dir`, by path, and a line for each record that could not be read."""
-    records, unread = [], []
+    """Return the records of every run under `runs_dir`, by path, and a line for each cause that left some unread."""
+    records, unread = [], dict[str, list[Path]]()
     for path in sorted(runs_dir.rglob(RECORD)):
         try:
             record = read_record(path.parent)
         except CheckpointError as error:
-            unread.append(str(error).splitlines()[0])
+            cause = str(error).splitlines()[0].removeprefix(f"{path} ")
+            unread.setdefault(cause, []).append(path)
         else:
             if record is not None:
                 records.append(record)
-    return records, unread
+    return records, [_unread_line(paths, cause) for cause, paths in unread.items()]
+
+
+def _unread_line(paths: list[Path], cause: str) -> str:
+    more = f" and {len(paths) - 1} more:" if len(paths) > 1 else ""
+    return f"{paths[0]}{more} {cause}"
+
+
+def checksum(content: dict[str, Any]) -> str:
+    """Return the checksum of what was read from JSON, whatever the order of its keys and the white space."""
+    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
 def environment() -> dict[str, Any]:
-    """What a run depends on besides its configuration: versions, commit, hardware, platform and command line.
+    """Return what a run depends on besides its configuration: versions, commit, hardware, platform and command line.
 
-    Nothing is imported for it: graphics cards and threads are told only if torch is there already.
+    Nothing is imported for it: graphics cards and threads are told only if torch is there already. Of paths in the
+    command line only the last parts are left.
     """
     return {
         "versions": _versions(),
@@ -124,13 +135,8 @@ def environment() -> dict[str, Any]:
             "gpus": _gpu_names(),
         },
         "platform": platform.platform(),
-        "command": list(sys.argv),
+        "command": words_without_paths(sys.argv),
     }
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    """The checksum of what was read from JSON, whatever the order of its keys and the white space."""
-    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _refuse(constant: str) -> None:
@@ -139,6 +145,16 @@ def _refuse(constant: str) -> None:
 
 def _untrusted(path: Path, cause: str) -> CheckpointError:
     return CheckpointError(f"{path} {cause}.\nDelete the run's folder {path.parent} and run it again.")
+
+
+def _other_schema(path: Path, schema: Any) -> CheckpointError:
+    if schema == MIGRATED:
+        command = f"python scripts/migrate_records.py {path.parent.parent}"
+        return CheckpointError(f"{path} has schema {schema}: `{command}` brings it to {SCHEMA} and keeps all numbers.")
+    return CheckpointError(
+        f"{path} has schema {schema!r}, this version of margin-bench reads {SCHEMA}.\n"
+        "Use the version that wrote it, or delete the run's folder and run it again."
+    )
 
 
 def _versions() -> dict[str, str]:
@@ -152,7 +168,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit(repository: Path) -> str | None:
-    """The commit of a checkout, with "-dirty" if tracked files differ from it. None: installed, not checked out."""
+    """Return the commit of a checkout, with "-dirty" if tracked files differ; None of an installed package."""
     if not (repository / ".git").exists():
         return None
     command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]

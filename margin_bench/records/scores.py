@@ -1,4 +1,4 @@
-"""The saved scores of a run: one `.npz` file in its directory, read back only if the record vouches for it.
+"""Save the scores of a run in one `.npz` file in its directory, and read them back only if the record vouches for it.
 
 Imports no torch.
 """
@@ -33,20 +33,20 @@ class SavedScores:
 
 
 def save_scores(run_dir: Path, saved: SavedScores) -> None:
-    """Writes them into a run's directory; the same scores make the same bytes."""
+    """Write the scores into a run's directory; the same scores make the same bytes."""
     buffer = io.BytesIO()
     np.savez(buffer, scores=saved.scores, targets=saved.targets, class_names=np.array(saved.class_names))
     write_atomic(run_dir / SCORES, buffer.getvalue())
 
 
 def scores_sha256(run_dir: Path) -> str | None:
-    """The SHA-256 of the saved scores; None: there are none."""
+    """Return the SHA-256 of the saved scores; None where there are none."""
     path = run_dir / SCORES
     return sha256(path) if path.is_file() else None
 
 
 def load_scores(run_dir: Path, record: dict[str, Any]) -> SavedScores:
-    """The saved scores of a finished run.
+    """Return the saved scores of a finished run.
 
     Raises:
         CheckpointError: they are missing, or not those of the record.

@@ -1,4 +1,4 @@
-"""The scores of a run in one line."""
+"""Tell the scores of a run in one line."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,6 @@ from margin_bench.runtime.console import say
 
 
 def print_result(record: dict[str, Any], run_dir: Path) -> None:
-    """Prints the scores after the last epoch of a finished run."""
+    """Print the scores after the last epoch of a finished run."""
     split = "held-out part of the train split" if record["config"]["data"]["holdout"] else "test split"
     say(f"{in_percent(record['metrics'])}   ({split}, epoch {record['config']['epochs']} of {run_dir})")

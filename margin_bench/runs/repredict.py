@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 from torch import Tensor
 
 from margin_bench.config.build import refuse_foreign_targets
-from margin_bench.config.schema import EvaluateConfig, TrainConfig, typed
+from margin_bench.config.schema import EvaluateConfig, TrainConfig, of_record
 from margin_bench.errors import CheckpointError, DataError, StoppedError
 from margin_bench.metrics.named import named_metrics, values_of
 from margin_bench.metrics.protocols import report
+from margin_bench.records.paths import located
 from margin_bench.runs.parts import class_difference, evaluation_batches, load_split, model_of
 from margin_bench.runs.train import CHECKPOINTS, WEIGHTS
 from margin_bench.runtime.console import say
@@ -35,13 +35,14 @@ def repredict(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> 
     Raises:
         CheckpointError: its weights are missing, not those of its record, or do not fit its model.
         ConfigError: the record names code that is not ours, and the user has not said trust=true.
-        DataError: the data has other classes than the run, or as in `load_split`.
+        DataError: it is not known where the data are, they have other classes than the run, or as in `load_split`.
         StoppedError: a signal stopped it.
     """
+    content = located(record["config"], run_dir, config.root)
     if not config.trust:
-        built = {name: record["config"][name] for name in ("dataset", "transforms", "backbone")}  # but not the loss
+        built = {name: content[name] for name in ("dataset", "transforms", "backbone")}  # but not the loss
         refuse_foreign_targets(built, str(run_dir))
-    run_processes(_process, config, record, run_dir, num_processes=config.devices)
+    run_processes(_process, config, {**record, "config": content}, run_dir, num_processes=config.devices)
 
 
 def _process(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> None:
@@ -56,10 +57,8 @@ def _process(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> N
 def _predict(
     config: EvaluateConfig, record: dict[str, Any], run_dir: Path, world: World, stop: StopRequest
 ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    trained = _config_of(record)
+    trained: TrainConfig = of_record(record["config"])
     trained.workers = config.workers
-    if config.root is not None:
-        trained.dataset["root"] = config.root
     split = load_split(trained.dataset, config.split)
     if difference := class_difference(split.class_names, record["dataset"]["class_names"]):
         raise DataError(
@@ -74,12 +73,6 @@ def _predict(
         raise StoppedError("the evaluation was stopped", world.max(stop.exit_code))
     check_finite(scores)
     return scores, split.targets
-
-
-def _config_of(record: dict[str, Any]) -> TrainConfig:
-    """Return the configuration that a record holds."""
-    config: TrainConfig = typed("train", OmegaConf.create(record["config"]))
-    return config
 
 
 def _weights(run_dir: Path, which: str, expected_sha256: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A run from its checked configuration to its record. Only here all modules meet."""
+"""Make of a checked configuration a run, and its record. Only here all modules meet."""
 
 import contextlib
 import dataclasses
@@ -19,6 +19,7 @@ from margin_bench.data.facts import facts
 from margin_bench.errors import DataError, DivergedError, MarginBenchError, RunError, StoppedError
 from margin_bench.metrics.protocols import in_percent
 from margin_bench.records.history import write_history, write_log
+from margin_bench.records.paths import text_without_paths, without_paths, write_paths
 from margin_bench.records.record import (
     DIVERGED,
     FAILED,
@@ -45,7 +46,7 @@ WEIGHTS = "weights.safetensors"
 
 
 def train(config: TrainConfig, run_dir: Path) -> None:
-    """Trains one run to its end, from wherever it stands, and prints its scores.
+    """Train one run to its end, from wherever it stands, and print its scores.
 
     Args:
         config: checked, its precision resolved.
@@ -58,23 +59,25 @@ def train(config: TrainConfig, run_dir: Path) -> None:
 
 
 def _train_process(config: TrainConfig, run_dir: Path) -> None:
-    """What each process of a run does: it owns the run's directory, trains, and leaves a record whatever happens."""
+    """Do what each process of a run does: own the run's directory, train, and leave a record whatever happens."""
     with join_world() as world, run_lock(run_dir, world), stop_request() as stop:
         record = world.from_first(read_record(run_dir))
         if record is None or record["status"] != FINISHED:  # another process may have finished it by now
-            record = _new_record(config, run_dir, world)
-            with _recorded(record, run_dir, world), runtime_errors():
+            record, paths = _new_record(config, run_dir, world)
+            with _recorded(record, paths, run_dir, world), runtime_errors():
                 _Run(config, run_dir, world, stop).train(record)
         if world.is_first:
             print_result(record, run_dir)
 
 
-def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, Any]:
+def _new_record(config: TrainConfig, run_dir: Path, world: World) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the record of a run that begins, and the paths that do not stand in it."""
     content = dataclasses.asdict(config)
-    return {
+    short, paths = without_paths(content)
+    record = {
         "status": RUNNING,
         "run_id": run_dir.name,
-        "config": content,
+        "config": short,
         "files_sha256": files_sha256(content),
         "seed": config.seed,
         "dataset": None,
@@ -91,20 +94,23 @@ def _new_record(config: TrainConfig, run_dir: Path, world: World) -> dict[str, A
         "ended": None,
         "error": None,
     }
+    return record, paths
 
 
 @contextlib.contextmanager
-def _recorded(record: dict[str, Any], run_dir: Path, world: World) -> Iterator[None]:
-    """Writes the record before and after the block, which ends as finished, stopped, diverged or failed."""
+def _recorded(record: dict[str, Any], paths: dict[str, Any], run_dir: Path, world: World) -> Iterator[None]:
+    """Write the record before and after the block, which ends as finished, stopped, diverged or failed."""
     if world.is_first:
+        write_paths(run_dir, paths)
         write_record(run_dir, record)
     try:
         yield
         record["status"] = FINISHED
     except BaseException as error:
         record["status"] = _status_after(error)
-        record["error"] = str(error) or type(error).__name__
-        write_log(run_dir, record["error"] if isinstance(error, MarginBenchError) else traceback.format_exc())
+        said = str(error) or type(error).__name__
+        record["error"] = text_without_paths(said, paths)
+        write_log(run_dir, said if isinstance(error, MarginBenchError) else traceback.format_exc())
         raise
     finally:
         record["ended"] = _now()
@@ -120,7 +126,7 @@ def _status_after(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def runtime_errors() -> Iterator[None]:
-    """Tells the user what the machine, not our code, could not do."""
+    """Tell the user what the machine, not our code, could not do."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -131,7 +137,7 @@ def runtime_errors() -> Iterator[None]:
 
 
 class _Run:
-    """The parts of a run that goes on, in one process."""
+    """Hold the parts of a run that goes on, in one process."""
 
     def __init__(self, config: TrainConfig, run_dir: Path, world: World, stop: StopRequest) -> None:
         self.config, self.run_dir, self.world, self.stop = config, run_dir, world, stop
@@ -146,7 +152,7 @@ class _Run:
         self.state = self.trainer.run_state
 
     def train(self, record: dict[str, Any]) -> None:
-        """Trains the epochs that are left and fills the record."""
+        """Train the epochs that are left and fill the record."""
         record["dataset"] = self.facts
         steps_done = self.state.epoch * self.trainer.steps_per_epoch + self.state.step
         stream = sys.stderr if self.world.is_first else None
@@ -169,7 +175,7 @@ class _Run:
             self._fill(record)
 
     def _train_epoch(self, progress: Progress, tracker: Tracker) -> None:
-        """Trains, evaluates and saves one epoch; a stop on the way is saved at its step boundary and raised."""
+        """Train, evaluate and save one epoch; a stop on the way is saved at its step boundary and raised."""
         progress.start_epoch()
         exit_code = self.trainer.train_epoch(self.stop, progress)
         self.trainer.check_finite()
@@ -215,7 +221,7 @@ class _Run:
         self._save(best=is_best)
 
     def _save(self, best: bool) -> None:
-        """Saves the state in the first process; the others wait, so that none ends the run before it is saved."""
+        """Save the state in the first process; the others wait, so that none ends the run before it is saved."""
         if self.world.is_first:
             write_history(self.run_dir, self.state.history)
             checkpoint.save(

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from margin_bench.config.compose import Composer
+from margin_bench.config.dotted import leaves_of
 from margin_bench.config.identity import decides, id_of, identity
 from margin_bench.config.memo import Memo
 from margin_bench.config.sources import Sources
 from margin_bench.config.words import parsed
 from margin_bench.errors import ConfigError
-from margin_bench.records.traits import leaves_of
 
 ANY_SEED = 2**62  # composed in place of the seed, so that it is seen where the seed gets to
 

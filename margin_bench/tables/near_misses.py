@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
+from margin_bench.config.identity import IDLE
 from margin_bench.config.schema import FIRST_REVISION, OPEN_GROUPS
 from margin_bench.config.words import key_of
 from margin_bench.records.record import Record
-from margin_bench.records.traits import Traits, traits_of
+from margin_bench.records.traits import Traits, traits_of_identity
 from margin_bench.tables.cells import Cell
 from margin_bench.tables.identities import Identity
 from margin_bench.tables.usable_records import NAMED, Records
@@ -28,11 +28,12 @@ def near(cells: Sequence[Cell], records: Records, seeds: Sequence[int], precisio
     identities = [cell.identity for cell in cells if cell.identity]
     varied, known = _varied(cells), _ids_in(cells)
     causes: dict[str, list[str]] = {}
-    expected = {_key(identity.content, varied): (identity, traits_of(identity.content)) for identity in identities}
+    with_traits = [(identity, traits_of_identity(identity.content)) for identity in identities]
+    expected = {_key(traits, varied): (identity, traits) for identity, traits in with_traits}
     for run_id, record in records.usable.items():
         if run_id in known or record["seed"] not in seeds:
             continue
-        cell = expected.get(_key(record["config"], varied))
+        cell = expected.get(_key(records.traits(run_id), varied))
         if cell is not None:
             of_run = _of_run(*cell, record["seed"], precision or record["config"]["precision"])
             causes.setdefault(_difference(record, records.traits(run_id), of_run), []).append(run_id)
@@ -52,7 +53,7 @@ def _varied(cells: Sequence[Cell]) -> list[str]:
     sets = [frozenset(cell.words) for cell in cells]
     differing = frozenset().union(*sets) - sets[0].intersection(*sets)
     keys = {key_of(word) for word in differing}
-    return sorted({key for key in keys if key not in NAMED} | {f"{group}.name" for group in NAMED})
+    return sorted({key for key in keys if key not in NAMED} | {f"{group}.{key}" for group, key in NAMED.items()})
 
 
 def _ids_in(cells: Sequence[Cell]) -> set[str]:
@@ -67,25 +68,19 @@ def _of_run(identity: Identity, traits: Traits, seed: int, precision: str) -> Tr
     return traits | {key: repr(seed) for key in ("seed", *identity.seeded)} | {"precision": its_precision}
 
 
-def _key(content: dict[str, Any], varied: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(_value(content, key) for key in varied)
-
-
-def _value(content: Any, key: str) -> Any:
-    """Return the value of a dotted key, as something that can be looked up; None if it is not there."""
-    for name in key.split("."):
-        content = content.get(name) if isinstance(content, dict) else None
-    return str(content) if isinstance(content, list | dict) else content
+def _key(traits: Traits, varied: Sequence[str]) -> tuple[str | None, ...]:
+    return tuple(traits.get(key) for key in varied)
 
 
 def _difference(record: Record, traits: Traits, expected: Traits) -> str:
-    """Say what keeps a record out of a cell, by the traits of both."""
-    keys = sorted(key for key in traits.keys() | expected.keys() if traits.get(key) != expected.get(key))
+    """Say what keeps a record out of a cell, by the traits of both; not what counts in one alone for another cause."""
+    differing = (key for key in traits.keys() | expected.keys() if traits.get(key) != expected.get(key))
+    keys = sorted(key for key in differing if key not in IDLE or (key in traits and key in expected))
     revised = [key for key in keys if key in REVISIONS]
     others = [key for key in keys if key not in REVISIONS]
     causes = [f"differs in {', '.join(others)}"] if others else []
     causes += [_revised(record, key, traits, expected) for key in revised]
-    return "; ".join(causes) or "differs in the content of a file, or comes from another version"
+    return "; ".join(causes) or "comes from another version"
 
 
 def _revised(record: Record, key: str, traits: Traits, expected: Traits) -> str:

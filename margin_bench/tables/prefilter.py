@@ -18,7 +18,7 @@ def can_have_names(words: Sequence[str], known: set[tuple[str, ...]], sources: S
 def _name(group: str, words: Sequence[str], sources: Sources) -> str | None:
     """Return the name of the data set, backbone or loss that overrides choose; None if they do not tell."""
     options = {key_of(word): word.partition("=")[2] for word in words}
-    if group not in options or f"{group}.name" in options:
+    if group not in options or f"{group}.{NAMED[group]}" in options:
         return None
     return _name_in_file(sources, group, options[group])
 
@@ -28,5 +28,5 @@ def _name_in_file(sources: Sources, group: str, option: str) -> str | None:
     """Return the name that a group's file gives, as it stands in records; None if it gives none."""
     path = sources.find(group, option)
     content = read_yaml(path) if path else {}
-    name = content.get(group, content).get("name")
+    name = content.get(group, content).get(NAMED[group])
     return None if name == "???" else name

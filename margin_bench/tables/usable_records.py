@@ -5,9 +5,9 @@ from pathlib import Path
 
 from margin_bench.config.schema import PAPER
 from margin_bench.records.record import DIVERGED, FINISHED, Record, read_records
-from margin_bench.records.traits import Traits, traits_of
+from margin_bench.records.traits import Traits, traits_of_record
 
-NAMED = ("dataset", "backbone", "loss")
+NAMED = {"dataset": "name", "backbone": "name", "loss": "_target_"}  # the key of each that tells its runs apart
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Records:
     @property
     def names(self) -> set[tuple[str, ...]]:
         """The names of data set, backbone and loss that records have together."""
-        return {tuple(record["config"][group]["name"] for group in NAMED) for record in self.readable}
+        return {tuple(record["config"][group][key] for group, key in NAMED.items()) for record in self.readable}
 
     @property
     def ended(self) -> dict[str, Record]:
@@ -44,7 +44,7 @@ class Records:
     def traits(self, run_id: str) -> Traits:
         """Return what decides the result of a usable run."""
         if run_id not in self._traits:
-            self._traits[run_id] = traits_of(self.usable[run_id]["config"])
+            self._traits[run_id] = traits_of_record(self.usable[run_id])
         return self._traits[run_id]
 
 

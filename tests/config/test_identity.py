@@ -5,14 +5,18 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 
 import pytest
+import torch
 
+from margin_bench.config.build import build
 from margin_bench.config.identity import files_sha256, id_of, identity, run_id
-from margin_bench.config.schema import OPEN_GROUPS, SCHEMAS, Since, TrainConfig, configs_dir, typed
+from margin_bench.config.schema import OPEN_GROUPS, SCHEMAS, Since, TrainConfig, configs_dir, our_files, typed
 from margin_bench.config.sources import Sources
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import DataError
+from margin_bench.runs.parts import model_of
 
 
 def config(*overrides):
@@ -36,21 +40,113 @@ def test_what_can_change_the_result_is(override):
     assert run_id(config(override)) != run_id(config())
 
 
-def test_the_name_is_readable():
-    assert run_id(config("seed=3", "loss.way=class")).startswith("digits-test_resnet-twoway-class-seed3-")
+@pytest.mark.parametrize(
+    ("overrides", "start"),
+    [
+        (["seed=3", "loss.way=class"], "digits-test_resnet-TwoWayLoss-class-seed3-"),
+        (["loss=bce"], "digits-test_resnet-BCELoss-seed0-"),
+        (["loss=own", "loss._target_=my_package.losses.Mine"], "digits-test_resnet-Mine-seed0-"),
+        (["loss=criterion", "loss.function=my_package.gap"], "digits-test_resnet-gap-both-seed0-"),
+        (["loss=criterion", "loss.function='my_package:gap'"], "digits-test_resnet-gap-both-seed0-"),
+    ],
+)
+def test_the_name_is_readable(overrides, start):
+    assert run_id(config(*overrides)).startswith(start)
 
 
 @pytest.mark.parametrize(
     ("override", "start"),
     [
-        ("dataset.name=../../x", ".._.._x-test_resnet-twoway-"),
+        ("dataset.name=../../x", ".._.._x-test_resnet-TwoWayLoss-"),
         ("dataset.name=..", "__-test_resnet-"),
-        ("backbone.name=a/b", "digits-a_b-twoway-"),
-        ("loss.name='a b\u00e9'", "digits-test_resnet-a_b_-both-"),
+        ("backbone.name=a/b", "digits-a_b-TwoWayLoss-"),
+        ("loss._target_='a.b\u00e9 c/d'", "digits-test_resnet-b__c_d-both-"),
     ],
 )
 def test_the_name_is_a_file_name_whatever_the_parts_are(override, start):
     assert run_id(config(override)).startswith(start)
+
+
+def test_a_loss_may_have_any_name():
+    assert run_id(config("loss.name=mine", "loss.positive_temperature=4")) == run_id(config())
+    assert run_id(config("dataset.name=mine")) != run_id(config()), "which tells data sets of the user's own apart"
+
+
+@pytest.mark.parametrize(
+    ("choices", "key", "values"),
+    [
+        ([], "backbone.scale", (16, 8)),
+        ([], "backbone.learn_scale", ("false", "true")),
+        (["dataset=digits"], "backbone.pretrained", ("false", "true")),
+        *((["loss=triplet", f"loss.mining={mining}"], "loss.seed", (0, 1)) for mining in ("all", "hardest")),
+        (["loss=ranking_hinge"], "loss.seed", (0, 1)),
+        (["loss=pairwise_logistic", "loss.mining=semi_hard"], "loss.seed", (0, 1)),
+        (["loss=ge2e"], "loss.bias", (-5, 0)),
+    ],
+)
+def test_a_key_that_changes_nothing_beside_another_one_does_not_count(choices, key, values):
+    first, second = (run_id(config(*choices, f"{key}={value}")) for value in values)
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("choices", "key", "values"),
+    [
+        (["backbone.head=cosine"], "backbone.scale", (16, 8)),
+        (["backbone.head=cosine"], "backbone.learn_scale", ("false", "true")),
+        (["backbone.weights=null"], "backbone.pretrained", ("false", "true")),
+        (["loss=triplet", "loss.mining=random"], "loss.seed", (0, 1)),
+        (["loss=ge2e", "loss.form=contrast"], "loss.bias", (-5, 0)),
+        (["loss=own", "loss._target_=a.B", "+loss.mining=hardest"], "+loss.seed", (0, 1)),
+    ],
+)
+def test_where_the_other_one_is_different_it_counts(choices, key, values):
+    first, second = (run_id(config(*choices, f"{key}={value}")) for value in values)
+    assert first != second
+
+
+def weights_of(*overrides):
+    """The weights that a run begins with."""
+    torch.manual_seed(0)
+    return model_of(config(*overrides).backbone, 3, pretrained=True).state_dict()
+
+
+@pytest.mark.parametrize("override", ["backbone.scale=8", "backbone.learn_scale=true", "backbone.pretrained=true"])
+def test_a_linear_head_has_no_scale_and_weights_of_a_file_take_the_place_of_a_librarys(override):
+    expected, found = weights_of(), weights_of(override)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@cache
+def loss_of(name):
+    return config(f"loss={name}").loss
+
+
+def value_of(loss, **changes):
+    """The value of a loss of ours on four samples of five classes."""
+    logits = torch.linspace(-2, 2, 20).reshape(4, 5).sin() * 8
+    targets = torch.tensor([[1, 0, 0, 1, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 1], [1, 0, 0, 0, 0]], dtype=torch.int8)
+    return build({**loss_of(loss), **changes})(logits, targets).item()
+
+
+@pytest.mark.parametrize("loss", ["triplet", "ranking_hinge", "pairwise_logistic"])
+def test_the_seed_of_a_loss_changes_its_value_only_where_negatives_are_drawn(loss):
+    for mining in ("all", "hardest", "semi_hard"):
+        assert len({value_of(loss, mining=mining, seed=seed) for seed in range(5)}) == 1
+    assert len({value_of(loss, mining="random", seed=seed) for seed in range(5)}) > 1
+
+
+def test_the_bias_of_ge2e_changes_its_value_only_in_the_contrast():
+    assert value_of("ge2e", bias=0.0) == value_of("ge2e", bias=-5.0)
+    assert value_of("ge2e", form="contrast", bias=0.0) != value_of("ge2e", form="contrast", bias=-5.0)
+
+
+def test_every_loss_of_ours_with_a_seed_has_mining():
+    """So that the rule for the one, which reads the other, holds for all of them."""
+    with_seed = [content for content in our_files("loss") if "seed" in content]
+    assert with_seed
+    assert all("mining" in content for content in with_seed)
 
 
 def test_weights_count_by_content_not_by_path(tmp_path):

@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
+from margin_bench.config import schema
 from margin_bench.config.compose import check
-from margin_bench.config.schema import typed
+from margin_bench.config.schema import of_record, typed
 from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError
 
@@ -77,3 +78,23 @@ def test_a_value_of_the_wrong_kind_in_a_file_of_the_users_own_is_told(tmp_path, 
     (tmp_path / "loss" / "mine.yaml").write_text(f"name: mine\n_target_: my_package.Mine\n{content}\n")
     with pytest.raises(ConfigError, match=f"loss.{content.replace(': ', '=')}: expected a .*number of at least"):
         check("train", ["loss=mine"], Sources(tmp_path))
+
+
+def test_a_record_is_a_configuration_again():
+    content = dataclasses.asdict(config("loss=triplet"))
+    assert of_record(content) == config("loss=triplet")
+
+
+def test_a_record_from_before_a_key_has_the_value_that_the_key_came_with(monkeypatch):
+    content = dataclasses.asdict(config())
+    del content["backbone"]["_target_"]
+    assert of_record(content) == config()
+    content = dataclasses.asdict(config("dataset=coco", "dataset.root=/data"))
+    files = [
+        {"_target_": "margin_bench.data.coco.load", "about": {"since": {"folds": {"version": "0.3.0", "value": 5}}}},
+        {"_target_": "margin_bench.data.voc.load", "about": {"since": {"other": {"version": "0.3.0", "value": 1}}}},
+    ]
+    monkeypatch.setattr(schema, "our_files", lambda group: files if group == "dataset" else [])
+    assert of_record(content).dataset == {**content["dataset"], "folds": 5}
+    content["dataset"]["folds"] = None
+    assert of_record(content).dataset["folds"] is None

@@ -48,7 +48,7 @@ def write_inputs(folder: Path) -> None:
     write_run(runs, f"{similar} epochs=3", 0, (60.0, 60.0))
     write_run(runs, f"{similar} loss.way=class", 2, (71.0, 85.0), dataset=_other_data())
     _edit(write_run(runs, f"{similar} loss.way=class", 0), '"finished"', '"Finished"')
-    _edit(write_run(runs, f"{similar} loss.way=class", 1), '"schema": 2', '"schema": 1')
+    _edit(write_run(runs, f"{similar} loss.way=class", 1), '"schema": 3', '"schema": 1')
 
 
 def _other_data() -> dict[str, object]:

@@ -1,21 +1,26 @@
 """Records of runs that nobody ran: what tables are made of, with numbers that a test can follow."""
 
+import dataclasses
 import random
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from margin_bench.config.identity import files_sha256, id_of, identity
+from margin_bench.config.schema import typed
 from margin_bench.config.sources import Sources
+from margin_bench.records.paths import without_paths
 from margin_bench.records.record import write_record
 from margin_bench.tables.identities import Identities
 
 ENVIRONMENT = {
-    "versions": {"python": "3.11.7", "margin_bench": "0.1.0", "torch": "2.10.0"},
+    "versions": {"python": "3.11.7", "margin_bench": "0.2.0", "torch": "2.10.0"},
     "commit": "0123456789abcdef0123456789abcdef01234567",
     "hardware": {"cpu": "A processor", "cores": 2, "memory_gib": 8.0, "gpus": [], "threads": 2},
     "platform": "Linux",
     "command": ["margin-bench", "train"],
 }
+ANY_SEED = 2**62  # stands for the seed where one composition serves all seeds
 MEASURED_IN_AN_EPOCH = (
     *("loss", "learning_rate", "gradient_norm"),
     *("violating_samples", "counting_samples", "margin_05_samples", "margin_50_samples", "margin_95_samples"),
@@ -36,15 +41,15 @@ def write_run(
     precision: str = "fp32",
     **changes: Any,
 ) -> Path:
-    """Writes the record of a run; returns its directory.
+    """Write the record of a run; return its directory.
 
     Args:
         words: the run's overrides, separated by spaces.
         scores: mAP@class and mAP@sample in percent.
         changes: of entries of the record.
     """
-    identity = identities().of(tuple(words.split()))
-    run_id = identity.run_id(seed, precision)
+    config = _with_seed(_config(words, precision), seed)
+    run_id = id_of(identity(config))
     metrics = {
         "map_class": scores[0] / 100,
         "map_sample": scores[1] / 100,
@@ -54,9 +59,8 @@ def write_run(
     record = {
         "status": "finished",
         "run_id": run_id,
-        "config": identity.of_run(seed, precision)
-        | {"workers": None, "devices": 1, "runs_dir": "runs", "tracker": "none"},
-        "files_sha256": {},
+        "config": without_paths(config)[0],
+        "files_sha256": files_sha256(config),
         "seed": seed,
         "dataset": {
             "num_train": 8000,
@@ -68,8 +72,9 @@ def write_run(
         "metric_protocol": "paper",
         "metrics": metrics,
         "best": {"epoch": 14, **metrics},
-        "history": _history(identity.content["epochs"], metrics),
+        "history": _history(config["epochs"], metrics),
         "weights_sha256": "c" * 64,
+        "scores_sha256": "d" * 64,
         "durations": {"train_seconds": 60.0, "evaluate_seconds": 10.0},
         "num_processes": 1,
         "environment": ENVIRONMENT,
@@ -79,6 +84,20 @@ def write_run(
     }
     write_record(runs_dir / run_id, record | changes)
     return runs_dir / run_id
+
+
+@cache
+def _config(words: str, precision: str) -> dict[str, Any]:
+    """Return a checked configuration as a dictionary, with `ANY_SEED` for its seed."""
+    overrides = [f"precision={precision}", *words.split(), f"seed={ANY_SEED}"]
+    with Sources().opened():
+        return dataclasses.asdict(typed("train", Sources().compose("train", overrides)))
+
+
+def _with_seed(content: Any, seed: int) -> Any:
+    if isinstance(content, dict):
+        return {key: _with_seed(value, seed) for key, value in content.items()}
+    return seed if content == ANY_SEED else content
 
 
 def _history(epochs: int, metrics: dict[str, float]) -> list[dict[str, float]]:

@@ -1,3 +1,5 @@
+"""The record of a run: written, read, and refused where it cannot be trusted."""
+
 import json
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import torch
 
 from margin_bench.errors import CheckpointError
 from margin_bench.records import record as record_module
+from margin_bench.records.paths import words_without_paths
 from margin_bench.records.record import FINISHED, environment, read_record, read_records, write_record
 
 RECORD = {
@@ -41,7 +44,7 @@ def test_a_record_is_replaced(tmp_path: Path) -> None:
 def test_the_file_says_its_schema_and_its_checksum(tmp_path: Path) -> None:
     write_record(tmp_path, RECORD)
     content = json.loads((tmp_path / "record.json").read_text())
-    assert content["schema"] == 2
+    assert content["schema"] == 3
     assert len(content["sha256"]) == 64
 
 
@@ -101,18 +104,34 @@ def test_an_edited_record_is_told_in_at_most_three_lines(tmp_path: Path) -> None
 
 def test_a_schema_of_another_version_is_told(tmp_path: Path) -> None:
     write_record(tmp_path, RECORD)
-    edit(tmp_path, '"schema": 2', '"schema": 1')
-    with pytest.raises(CheckpointError, match="has schema 1, this version of margin-bench reads 2"):
+    edit(tmp_path, '"schema": 3', '"schema": 1')
+    with pytest.raises(CheckpointError, match="has schema 1, this version of margin-bench reads 3"):
         read_record(tmp_path)
+
+
+def test_a_record_of_the_schema_before_is_told_what_brings_it_to_this_one(tmp_path: Path) -> None:
+    write_record(tmp_path / "runs" / "a", RECORD)
+    edit(tmp_path / "runs" / "a", '"schema": 3', '"schema": 2')
+    with pytest.raises(CheckpointError, match=rf"migrate_records\.py {tmp_path / 'runs'}` brings it to 3") as caught:
+        read_record(tmp_path / "runs" / "a")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_many_records_that_cannot_be_read_for_one_cause_are_told_in_one_line(tmp_path: Path) -> None:
+    for name in "abc":
+        write_record(tmp_path / name, RECORD)
+        edit(tmp_path / name, '"schema": 3', '"schema": 2')
+    (line,) = read_records(tmp_path)[1]
+    assert line.startswith(f"{tmp_path / 'a' / 'record.json'} and 2 more: has schema 2: `python scripts/migrate")
 
 
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
         (b"", "is not JSON"),
-        (b'{"schema": 2, ', "is not JSON"),
+        (b'{"schema": 3, ', "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
-        (b'{"schema": 2, "sha256": "", "map_class": NaN}', "is not JSON"),
+        (b'{"schema": 3, "sha256": "", "map_class": NaN}', "is not JSON"),
         (b"[1, 2]", "is not the record of a run"),
         (b'{"status": "finished"}', "is not the record of a run"),
     ],
@@ -147,7 +166,7 @@ def test_the_environment_is_told() -> None:
     assert told["hardware"]["cores"] >= 1
     assert told["hardware"]["memory_gib"] > 0
     assert told["hardware"]["threads"] == torch.get_num_threads()
-    assert told["command"] == sys.argv
+    assert told["command"] == words_without_paths(sys.argv)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -201,6 +220,7 @@ def test_records_are_read_without_torch(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
+from margin_bench.records.paths import words_without_paths
 from margin_bench.records.record import environment, read_records
 assert len(read_records(Path(sys.argv[1]))[0]) == 1
 assert environment()["hardware"]["gpus"] == []

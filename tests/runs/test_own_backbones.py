@@ -130,7 +130,7 @@ def test_a_class_of_the_users_own_is_trained_and_scored_again_only_if_they_trust
     assert train(runs_dir, *SHORT, *NET, "precision=auto") == 0
     record = read_record(runs_dir)
     assert record["status"] == "finished"
-    assert record["run_id"].startswith("digits-net-twoway-")
+    assert record["run_id"].startswith("digits-net-TwoWayLoss-")
     assert record["config"]["backbone"]["options"] == {"width": 8}
     run = ["evaluate", f"run={record['run_id']}", f"runs_dir={runs_dir}"]
     assert main(run) == 0  # from the saved scores, without the model

@@ -59,7 +59,7 @@ def test_a_whole_loss(runs_dir):
     assert train(runs_dir, "epochs=1", *own) == 0
     record = read_record(runs_dir)
     assert record["status"] == "finished"
-    assert "-cubed-" in record["run_id"]
+    assert "-Cubed-" in record["run_id"]
     assert record["config"]["loss"]["factor"] == 2.0
     assert main(["evaluate", f"run={record['run_id']}", f"runs_dir={runs_dir}"]) == 0
 
@@ -93,7 +93,7 @@ def test_a_criterion_in_any_way(runs_dir, way):
     assert train(runs_dir, "epochs=1", *own) == 0
     record = read_record(runs_dir)
     assert record["status"] == "finished"
-    assert f"-criterion-{way}-" in record["run_id"]
+    assert f"-mean_gap-{way}-" in record["run_id"]
 
 
 def test_a_file_of_ones_own_beside_the_package(runs_dir, tmp_path):

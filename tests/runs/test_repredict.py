@@ -1,13 +1,17 @@
 """A split predicted once more by the model of a finished run, and what is not predicted."""
 
+import os
 import shutil
 import signal
 import sys
 
 from margin_bench.cli import main
+from margin_bench.config import schema
+from margin_bench.config.schema import our_files
 from margin_bench.records.record import write_record
 from margin_bench.runs import repredict
 from margin_bench.runs.parts import load_split
+from tests.helpers.made import jpeg
 from tests.helpers.tiny_run import read_record, train
 
 
@@ -85,3 +89,61 @@ def test_a_run_without_a_best_checkpoint_is_told(finished_run, tmp_path, capsys)
     shutil.copytree(finished_run, copy, ignore=shutil.ignore_patterns("checkpoints"))
     assert main(["evaluate", f"run={copy}", "weights=best"]) == 4
     assert "holds no best checkpoint; take weights=last" in capsys.readouterr().err
+
+
+def test_a_run_that_was_copied_elsewhere_finds_its_data_in_their_usual_place(finished_run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    (copy / "paths.json").unlink()
+    assert main(["evaluate", f"run={finished_run}", "recompute=true"]) == 0
+    expected = capsys.readouterr().out.replace(str(finished_run), str(copy))
+    for words in ([], [f"root={os.environ['MARGIN_BENCH_DATA']}"]):
+        assert main(["evaluate", f"run={copy}", "recompute=true", *words]) == 0
+        assert capsys.readouterr().out == expected
+
+
+def test_a_run_on_a_table_of_the_users_is_scored_elsewhere_where_they_say(tmp_path, monkeypatch, capsys):
+    (tmp_path / "images").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "images" / name).write_bytes(jpeg(len(name)))
+    (tmp_path / "images" / "labels.csv").write_text("image,cat,dog,split\na.jpg,1,0,train\nb.jpg,0,1,test\n")
+    monkeypatch.chdir(tmp_path)
+    words = ["dataset=csv", "dataset.file=images/labels.csv", "backbone=digits", "transforms.image_size=64"]
+    sizes = ["epochs=1", "batch_size=2", "bucket_size=2", "microbatch_size=2", "precision=fp32", "workers=0"]
+    assert main(["train", *words, *sizes]) == 0
+    (run_dir,) = (tmp_path / "runs").iterdir()
+    monkeypatch.chdir(tmp_path.parent)
+    again = ["evaluate", f"run={run_dir}", "recompute=true", "workers=0"]
+    assert main(again) == 0, "from another folder, though the file was named from this one"
+    (run_dir / "paths.json").unlink()
+    capsys.readouterr()
+    assert main(again) == 3
+    said = capsys.readouterr().err
+    assert "it is not known where dataset.file=labels.csv" in said
+    assert "root=DIR" in said
+    assert main([*again, f"root={tmp_path / 'images'}"]) == 0
+
+
+def test_a_file_of_paths_runs_no_code(finished_run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    record = read_record(finished_run.parent)
+    record["config"]["dataset"]["_target_"] = "system"
+    write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
+    (copy / "paths.json").write_text('{"dataset._target_": "/os/system", "transforms._target_": "os.system"}')
+    assert main(["evaluate", f"run={copy}", "recompute=true", f"root={tmp_path}"]) == 2
+    assert "_target_=/os/system, which is no data set or transform" in capsys.readouterr().err
+
+
+def test_a_record_from_before_a_key_is_scored_with_the_value_that_the_key_came_with(
+    finished_run, tmp_path, monkeypatch
+):
+    ours = our_files("dataset")
+    later = {"about": {"since": {"num_test": {"version": "0.3.0", "value": 64}}}}
+    monkeypatch.setattr(schema, "our_files", lambda group: [{**each, **later} for each in ours])
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    record = read_record(finished_run.parent)
+    del record["config"]["dataset"]["num_test"]
+    write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
+    assert main(["evaluate", f"run={copy}", "recompute=true"]) == 0

@@ -19,6 +19,7 @@ from margin_bench.cli import main
 from margin_bench.config.schema import configs_dir
 from margin_bench.data import digits
 from margin_bench.metrics.average_precision import map_class, map_sample
+from margin_bench.records.paths import read_paths
 from margin_bench.records.record import write_record
 from tests.helpers.kill_and_resume import finish, kill_and_resume
 from tests.helpers.tiny_run import LONGER, TINY, is_saving, read_record, read_result, start, torchrun, train, wait_until
@@ -58,6 +59,29 @@ def test_a_run_leaves_a_record_that_its_files_bear_out(finished_run):
     assert record["environment"]["versions"]["torch"]
 
 
+def test_a_record_holds_no_path_of_this_machine_and_the_run_keeps_them_beside_it(finished_run, data_root):
+    text = (finished_run / "record.json").read_text()
+    for folder in (data_root, finished_run.parent, Path.cwd(), sys.prefix):
+        assert str(folder) not in text
+    config, paths = read_record(finished_run.parent)["config"], read_paths(finished_run)
+    assert (config["dataset"]["root"], config["backbone"]["weights"]) == (data_root.name, "digits.safetensors")
+    assert paths["dataset.root"] == str(data_root)
+    assert Path(paths["backbone.weights"]).is_file()
+    assert paths["runs_dir"] == str(finished_run.parent)
+
+
+def test_the_error_in_a_record_has_the_names_of_files_alone_and_the_log_the_whole(tmp_path):
+    folder = tmp_path / "my data"
+    assert (
+        main(["train", "dataset=coco", "backbone=digits", f"dataset.root={folder}", f"runs_dir={tmp_path}/runs"]) == 3
+    )
+    record = read_record(tmp_path / "runs")
+    assert "instances_train2014.json" in record["error"]
+    assert str(tmp_path) not in json.dumps(record)
+    (log,) = tmp_path.glob("runs/*/log.txt")
+    assert str(folder) in log.read_text()
+
+
 def test_a_finished_run_again_is_only_shown(finished_run, capsys):
     before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*")}
     assert train(finished_run.parent) == 0
@@ -66,7 +90,7 @@ def test_a_finished_run_again_is_only_shown(finished_run, capsys):
 
 
 def test_a_finished_run_with_data_elsewhere_is_told(finished_run, tmp_path, capsys):
-    before = read_record(finished_run.parent)["config"]["dataset"]["root"]
+    before = read_paths(finished_run)["dataset.root"]
     assert train(finished_run.parent, f"dataset.root={tmp_path}") == 0
     assert f"finished already, with the data in {before}" in capsys.readouterr().err
 

@@ -66,7 +66,7 @@ def test_losses_of_the_users_own_are_found(tmp_path):
     (tmp_path / "loss" / "odd.yaml").write_text("# @package _global_\nloss: {name: odd, _target_: a.B}\nepochs: 3\n")
     own = Identities(Sources(tmp_path))
     mine = own.of(("dataset=digits", "loss=mine")).of_run(5, "fp32")
-    assert mine["loss"] == {"name": "mine", "_target_": "my_package.Mine", "rate": 1e-4, "seed": 5}
+    assert mine["loss"] == {"_target_": "my_package.Mine", "rate": 1e-4, "seed": 5}
     assert own.of(("dataset=digits", "loss=odd")).content["epochs"] == 3
 
 

@@ -28,3 +28,20 @@ def test_what_differs_besides_the_revision_is_said_as_well(tmp_path):
     assert left_out(tmp_path) == [
         f"{run.name} differs in epochs; was made by revision 2 of loss twoway, which is now 1"
     ]
+
+
+def test_a_file_with_another_content_is_named(tmp_path):
+    run = write_run(tmp_path, f"{DIGITS} backbone.weights=null")
+    assert left_out(tmp_path) == [f"{run.name} differs in the content of backbone.weights"]
+
+
+def test_a_loss_by_another_name_is_the_same_run_and_in_its_cell(tmp_path):
+    write_run(tmp_path, f"{DIGITS} loss.name=mine")
+    table = measured(tmp_path, "table3", "dataset=digits")
+    assert table.left_out == []
+    assert len(table.records) == 1
+
+
+def test_keys_that_cannot_matter_are_not_named(tmp_path):
+    run = write_run(tmp_path, f"{DIGITS} epochs=3 backbone.scale=8 loss.name=mine workers=3")
+    assert left_out(tmp_path) == [f"{run.name} differs in epochs"]

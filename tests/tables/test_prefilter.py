@@ -5,7 +5,8 @@ import pytest
 from margin_bench.config.sources import Sources
 from margin_bench.tables.prefilter import can_have_names
 
-KNOWN = {("digits", "test_resnet", "twoway")}
+TWO_WAY, HINGE = (f"margin_bench.losses.{name}" for name in ("TwoWayLoss", "HingeLoss"))
+KNOWN = {("digits", "test_resnet", TWO_WAY)}
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,9 @@ KNOWN = {("digits", "test_resnet", "twoway")}
         "",
         "dataset=digits",
         "dataset=digits backbone=digits loss=twoway loss.way=class",
-        "loss=softmax loss.name=twoway",
+        "loss=softmax loss._target_=margin_bench.losses.TwoWayLoss",
+        "loss=twoway loss.name=mine",
+        "loss=own loss._target_=my_package.Mine",
         "dataset=hinge",  # there is none, which is for others to say
     ],
 )
@@ -28,7 +31,7 @@ def test_what_has_another_name_than_every_record_is_not(words):
 
 
 def test_the_names_must_be_those_of_one_record():
-    known = {("digits", "test_resnet", "twoway"), ("coco", "resnet50", "hinge")}
+    known = {("digits", "test_resnet", TWO_WAY), ("coco", "resnet50", HINGE)}
     assert not can_have_names(["dataset=digits", "loss=hinge"], known, Sources())
     assert can_have_names(["dataset=coco", "loss=hinge"], known, Sources())
 

@@ -49,7 +49,8 @@ def test_runs_that_diverged_need_not_begin_again(tmp_path):
 def test_names_are_those_that_records_have_together(tmp_path):
     write_run(tmp_path, DIGITS)
     write_run(tmp_path, "dataset=coco loss=hinge", status="failed")
-    assert load_records(tmp_path).names == {("digits", "test_resnet", "twoway"), ("coco", "resnet50", "hinge")}
+    two_way, hinge = (f"margin_bench.losses.{name}" for name in ("TwoWayLoss", "HingeLoss"))
+    assert load_records(tmp_path).names == {("digits", "test_resnet", two_way), ("coco", "resnet50", hinge)}
 
 
 def test_traits_are_what_decides_a_result(tmp_path):
