@@ -96,14 +96,14 @@ def _value_mistakes(schema: type, key: str, value: Any, defaults: DictConfig) ->
 
 
 def _refuse_below_a_value(key: str, defaults: DictConfig) -> None:
-    """A key below one whose default is a value and not further keys, as `loss.way.x`: KeyError."""
+    """Raise KeyError for a key below one whose default is a value and no further keys, as `loss.way.x`."""
     parent = key.rpartition(".")[0]
     if parent and not isinstance(OmegaConf.select(defaults, parent), DictConfig | None):
         raise KeyError(key)
 
 
 def _declared_field(schema: type, key: str) -> dataclasses.Field[Any] | None:
-    """The field of the schema that a dotted key names; None within an open group. An unknown key: KeyError."""
+    """Return the field of the schema that a dotted key names; None within an open group; KeyError if it is unknown."""
     name, _, rest = key.partition(".")
     found = {entry.name: entry for entry in dataclasses.fields(schema)}[name]
     if not rest:
@@ -120,7 +120,7 @@ def _rule_of(key: str) -> Rule | None:
 
 
 def _converted(declared_type: Any, value: Any) -> Any:
-    """The value as the declared type. One that is not of it: OmegaConfBaseException."""
+    """Return the value as the declared type; OmegaConfBaseException if it is not of it."""
     entry = OmegaConf.structured(_entry_of(declared_type))
     entry["value"] = value
     return entry["value"]
@@ -132,7 +132,7 @@ def _entry_of(declared_type: Any) -> type:
 
 
 def _like_default(value: Any, default: Any) -> Any:
-    """The value, if it is of the default's type; a default of null takes anything. Otherwise TypeError."""
+    """Return the value if it is of the default's type, any if that is null; TypeError if it is not."""
     whole_for_float = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
     if default is None or whole_for_float or type(value) is type(default):
         return value
@@ -158,7 +158,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _absent(schema: type, config: DictConfig, prefix: str = "") -> Iterator[str]:
-    """The dotted keys of the schema that the configuration does not have, not even as missing."""
+    """Yield the dotted keys of the schema that the configuration does not have, not even as missing."""
     for entry in dataclasses.fields(schema):
         if entry.name not in list(config):  # `in config` would not see a missing value
             yield f"{prefix}{entry.name}"
@@ -215,7 +215,7 @@ def _backbone_mistakes(config: DictConfig) -> list[str]:
 
 
 def _head_mistakes(config: DictConfig) -> list[str]:
-    """A loss with a `logit_scale` divides by it to get cosines back, so there must be cosines, and that scale."""
+    """Check that the logits of a loss with a `logit_scale` are cosines times that scale, as it divides by it."""
     loss, backbone = config.loss, config.backbone
     if "logit_scale" not in loss:
         return []

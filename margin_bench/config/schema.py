@@ -94,6 +94,8 @@ OPEN_GROUPS = ("dataset", "transforms", "loss")  # whose keys are those of a loa
 
 @dataclass
 class BackboneConfig:
+    """Say which model is trained, and what it starts from."""
+
     library: str | None = field(metadata={"rule": one_of("timm", "torchvision")})
     name: str
     pretrained: bool
@@ -107,6 +109,8 @@ class BackboneConfig:
 
 @dataclass
 class OptimConfig:
+    """Say how the optimiser steps."""
+
     head_lr: float = field(metadata={"rule": at_least(0)})
     backbone_lr: float = field(metadata={"rule": at_least(0)})
     momentum: float = field(metadata={"rule": at_least(0, below=1)})
@@ -116,11 +120,15 @@ class OptimConfig:
 
 @dataclass
 class QuirksConfig:
+    """Say which oddities of the paper's published code are repeated."""
+
     fixed_buckets: bool
 
 
 @dataclass
 class DataConfig:
+    """Say which part of the training split is trained on, and in which order."""
+
     holdout: float = field(metadata={"rule": at_least(0, below=1)})
     quirks: QuirksConfig
 
@@ -150,6 +158,8 @@ class TrainConfig:
 
 @dataclass
 class MetricConfig:
+    """Say by which metrics a run is scored."""
+
     protocol: str = field(metadata={"rule": one_of(*PROTOCOLS, ALL)})
     names: Any = field(metadata={"rule": METRIC_NAMES})  # OmegaConf knows no union of a word and a list
 
