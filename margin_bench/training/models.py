@@ -159,16 +159,18 @@ def load_trained(model: nn.Module, state: Mapping[str, Tensor], source: str | Pa
 
 
 def check_fits(model: nn.Module, images: Tensor, num_classes: int) -> None:
-    """Refuse a model that does not make logits of images of this size.
+    """Refuse a model that does not make logits of images of this size, or that has nothing to train.
 
     Args:
         images: float (N, 3, H, W), as from `model_inputs`.
         num_classes: the number C of logits that it is to give each image.
 
     Raises:
-        ConfigError: it fails on them, or what it gives is no tensor (N, num_classes).
+        ConfigError: it fails on them, what it gives is no tensor (N, num_classes), or no parameter wants a gradient.
     """
     name = type(model).__name__
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError(f"{name} has no parameter that wants a gradient, so there is nothing to train.")
     model.eval()
     try:
         with torch.no_grad():

@@ -218,6 +218,12 @@ def test_a_model_that_fits_is_left_in_training_mode():
     assert model.training
 
 
+def test_a_model_without_a_parameter_to_train_is_refused():
+    model = build_model("timm", "test_resnet", 3).requires_grad_(False)
+    with pytest.raises(ConfigError, match="nothing to train"):
+        check_fits(model, IMAGES, num_classes=3)
+
+
 def test_images_that_a_model_does_not_take_are_told_with_their_size():
     with pytest.raises(ConfigError, match="Plain does not take images of 5 x 5 pixels: mat1 and mat2"):
         check_fits(Plain(), torch.zeros(1, 3, 5, 5), num_classes=3)
