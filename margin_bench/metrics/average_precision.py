@@ -89,6 +89,13 @@ def class_average_precisions(scores: Scores, targets: Targets, interpolated: boo
 
     Raises:
         ValueError: scores are not finite, or shapes differ.
+
+    Examples:
+        >>> import numpy as np
+        >>> scores = np.array([[0.9, 0.8], [0.5, 0.9], [0.2, 0.1]])
+        >>> targets = np.array([[1, 1], [0, 0], [0, -1]], np.int8)
+        >>> class_average_precisions(scores, targets)
+        array([1. , 0.5])
     """
     check_rankings(scores, targets)
     num_samples, num_classes = scores.shape
@@ -113,6 +120,13 @@ def sample_average_precisions(scores: Scores, targets: Targets, interpolated: bo
 
     Raises:
         ValueError: scores are not finite, or shapes differ.
+
+    Examples:
+        >>> import numpy as np
+        >>> scores = np.array([[0.9, 0.8, 0.1], [0.5, 0.9, 0.2], [0.2, 0.1, 0.3]])
+        >>> targets = np.array([[1, 0, 0], [1, 0, -1], [0, 0, 0]], np.int8)
+        >>> sample_average_precisions(scores, targets)
+        array([1. , 0.5, nan])
     """
     check_rankings(scores, targets)
     num_samples, num_classes = scores.shape

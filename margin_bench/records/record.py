@@ -50,6 +50,13 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
 
     Raises:
         CheckpointError: it cannot be read, was changed since, or comes from another version of this program.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_record(Path(folder), {"status": FINISHED, "metrics": {"map_class": 0.5}})
+        ...     read_record(Path(folder))
+        {'status': 'finished', 'metrics': {'map_class': 0.5}}
     """
     path = run_dir / RECORD
     try:
