@@ -1,22 +1,20 @@
 """The paper's transforms, held against torchvision's and against their definitions."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from PIL import Image
 from torchvision.transforms import v2
 from torchvision.transforms.functional import to_tensor
 from torchvision.transforms.v2 import functional as F
 
+from margin_bench.config.build import build
+from margin_bench.config.schema import configs_dir
+from margin_bench.config.yaml_files import read_yaml
 from margin_bench.data import transforms
 from margin_bench.data.loading import IMAGENET_MEAN, IMAGENET_STD
 from margin_bench.data.transforms import Paper
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 SIZES = [(64, 48), (48, 64), (50, 50), (301, 200), (20, 33), (7, 3), (1, 1), (200, 9)]
 
 
@@ -63,7 +61,7 @@ def test_the_training_transform_is_torchvisions_with_the_same_draws(size: tuple[
 
 
 def test_the_config_builds_the_papers_transform() -> None:
-    transform = instantiate(OmegaConf.load(CONFIGS / "transforms" / "paper.yaml"))
+    transform = build(read_yaml(configs_dir() / "transforms" / "paper.yaml"))
     assert transform(photo(300, 260), None).shape == (3, 224, 224)
 
 
