@@ -1,13 +1,15 @@
 """Paths of this machine: taken out of what goes into a record, kept beside it, and put in again."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 
+from margin_bench.config.dotted import leaves_of
 from margin_bench.errors import CheckpointError, DataError
 from margin_bench.records.paths import (
+    KEYS,
     last_part,
     located,
     read_paths,
@@ -155,3 +157,17 @@ def test_a_file_of_paths_changes_nothing_that_the_record_does_not_name(hostile: 
     found = located(short, tmp_path, root="/data/coco")
     assert found["dataset"] == {**COCO, "root": "/data/coco"}
     assert found.keys() == short.keys()
+
+
+def test_no_record_in_the_repository_holds_a_path() -> None:
+    paths = sorted((Path(__file__).parents[2] / "results" / "runs").glob("*/record.json"))
+    assert paths
+    for path in paths:
+        record = json.loads(path.read_text())
+        config = record["config"]
+        assert all(PurePath(value).name == value for key, value in leaves_of(config) if key in KEYS and value)
+        assert all(last_part(value) == value for _, value in leaves_of(config))
+        command = record["environment"]["command"]
+        assert words_without_paths(command) == command
+        assert record["error"] is None
+        assert path.parent.name == record["run_id"]
