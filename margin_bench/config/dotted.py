@@ -35,10 +35,14 @@ def put(content: Content, key: str, value: Any) -> None:
 
 
 def take_out(content: Content, key: str) -> None:
-    """Take a dotted key out, if it is there."""
-    *parents, name = key.split(".")
-    for parent in parents:
-        content = content.get(parent, {})
+    """Take a dotted key out, if it is there, and with it the dictionaries that have nothing else."""
+    name, _, rest = key.partition(".")
+    if rest and isinstance(content.get(name), dict) and content[name]:
+        take_out(content[name], rest)
+        if content[name]:
+            return
+    elif rest:
+        return
     content.pop(name, None)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from margin_bench.config.dotted import copied, has, put
+from margin_bench.config.dotted import copied, has, put, value_at
 from margin_bench.config.yaml_files import read_yaml
 
 PACKAGE = Path(__file__).parents[1]
@@ -212,8 +212,8 @@ def introductions_in_groups(config: dict[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for group in OPEN_GROUPS:
-        about = config.get(group, {}).get("about") or {}
-        since = {key: said["value"] for key, said in (about.get("since") or {}).items()}
+        said = value_at(config, f"{group}.about.since")
+        since = {key: value_at(said, f"{key}.value") for key in said} if isinstance(said, dict) else {}
         found |= {f"{group}.{key}": value for key, value in {"revision": FIRST_REVISION, **since}.items()}
     return found
 

@@ -30,9 +30,19 @@ def test_a_value_gets_the_dictionaries_that_it_needs():
 
 def test_a_key_is_taken_out_if_it_is_there():
     content = {"a": {"b": 1, "c": 2}}
-    for key in ("a.b", "a.d", "d.e"):
+    for key in ("a.b", "a.d", "d.e", "a.c.d"):
         take_out(content, key)
     assert content == {"a": {"c": 2}}
+
+
+def test_a_dictionary_that_had_nothing_else_goes_with_it():
+    content: dict[str, Any] = {"a": {"b": {"c": 1}, "d": {}}, "e": 2}
+    take_out(content, "a.b.c")
+    assert content == {"a": {"d": {}}, "e": 2}
+    take_out(content, "a.d.f")
+    assert content == {"a": {"d": {}}, "e": 2}, "it was empty before"
+    take_out(content, "a.d")
+    assert content == {"e": 2}
 
 
 def test_leaves_are_all_that_is_no_further_dictionary():

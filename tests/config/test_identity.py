@@ -199,6 +199,27 @@ def test_a_default_that_changes_later_leaves_the_ids_of_before(monkeypatch):
     assert later_id(0.2) != run_id(config()), "one by the new default"
 
 
+@dataclass
+class NoiseConfig:
+    """A section of a later version."""
+
+    labels: float = field(default=0.0, metadata={"since": Since("0.3.0", 0.0)})
+
+
+@dataclass
+class LaterSectionConfig(TrainConfig):
+    """The schema of a version with that section."""
+
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+
+
+def test_a_section_that_comes_later_changes_no_id_until_a_key_of_it_has_another_value(monkeypatch):
+    monkeypatch.setitem(SCHEMAS, "train", LaterSectionConfig)
+    content = dataclasses.asdict(config())
+    assert id_of(identity(content)) == id_of(identity({**content, "noise": {"labels": 0.0}}))
+    assert id_of(identity(content)) != id_of(identity({**content, "noise": {"labels": 0.1}}))
+
+
 LOSS = "name: mine\n_target_: my_package.Mine\n"
 SINCE = "about: {since: {denominator: {version: 0.3.0, value: counting}}}\n"
 

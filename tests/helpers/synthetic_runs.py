@@ -39,6 +39,7 @@ def write_run(
     seed: int = 0,
     scores: tuple[float, float] = (50.0, 70.0),
     precision: str = "fp32",
+    own: Path | None = None,
     **changes: Any,
 ) -> Path:
     """Write the record of a run; return its directory.
@@ -46,9 +47,10 @@ def write_run(
     Args:
         words: the run's overrides, separated by spaces.
         scores: mAP@class and mAP@sample in percent.
+        own: the user's folder of YAML files, if there is one.
         changes: of entries of the record.
     """
-    config = _with_seed(_config(words, precision), seed)
+    config = _with_seed(_config(words, precision, Sources(own)), seed)
     run_id = id_of(identity(config))
     metrics = {
         "map_class": scores[0] / 100,
@@ -87,11 +89,11 @@ def write_run(
 
 
 @cache
-def _config(words: str, precision: str) -> dict[str, Any]:
+def _config(words: str, precision: str, sources: Sources) -> dict[str, Any]:
     """Return a checked configuration as a dictionary, with `ANY_SEED` for its seed."""
     overrides = [f"precision={precision}", *words.split(), f"seed={ANY_SEED}"]
-    with Sources().opened():
-        return dataclasses.asdict(typed("train", Sources().compose("train", overrides)))
+    with sources.opened():
+        return dataclasses.asdict(typed("train", sources.compose("train", overrides)))
 
 
 def _with_seed(content: Any, seed: int) -> Any:

@@ -1,6 +1,6 @@
 """Records that are nearly in a table, and what is said about them."""
 
-from tests.helpers.measured_tables import measured
+from tests.helpers.measured_tables import measured, write_table
 from tests.helpers.synthetic_runs import write_run
 
 DIGITS = "dataset=digits loss=twoway"
@@ -45,3 +45,20 @@ def test_a_loss_by_another_name_is_the_same_run_and_in_its_cell(tmp_path):
 def test_keys_that_cannot_matter_are_not_named(tmp_path):
     run = write_run(tmp_path, f"{DIGITS} epochs=3 backbone.scale=8 loss.name=mine workers=3")
     assert left_out(tmp_path) == [f"{run.name} differs in epochs"]
+
+
+MINE = "name: mine\n_target_: my_package.Mine\n"
+SINCE = "about: {since: {denominator: {version: 0.3.0, value: counting}}}\n"
+
+
+def test_a_record_from_before_a_parameter_stays_in_its_cell_as_long_as_that_has_the_value_it_came_with(tmp_path):
+    (tmp_path / "loss").mkdir()
+    file = tmp_path / "loss" / "mine.yaml"
+    write_table(tmp_path, "caption: Mine\nbase: dataset=digits loss=mine\n")
+    file.write_text(MINE)
+    run = write_run(tmp_path / "runs", "dataset=digits loss=mine", own=tmp_path)
+    file.write_text(f"{MINE}denominator: counting\n{SINCE}")
+    assert len(measured(tmp_path / "runs", "mine", own=tmp_path).records) == 1
+    file.write_text(f"{MINE}denominator: all\n{SINCE}")
+    table = measured(tmp_path / "runs", "mine", own=tmp_path)
+    assert (table.records, table.left_out) == ([], [f"{run.name} differs in loss.denominator"])
