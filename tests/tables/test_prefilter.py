@@ -44,3 +44,39 @@ def test_a_name_is_the_one_that_a_file_gives_also_within_a_section(tmp_path):
     assert can_have_names(["dataset=mine"], KNOWN, Sources(tmp_path))
     assert not can_have_names(["dataset=other"], KNOWN, Sources(tmp_path))
     assert can_have_names(["dataset=asked_for"], KNOWN, Sources(tmp_path)), "an override gives the name"
+
+
+def write(folder, group, content):
+    (folder / group).mkdir(exist_ok=True)
+    (folder / group / "mine.yaml").write_text(content)
+
+
+@pytest.mark.parametrize("name", ["${oc.env:MYNAME,digits}", "of_${epochs}_epochs"])
+def test_a_name_that_is_made_of_something_else_may_be_any(tmp_path, name):
+    write(tmp_path, "dataset", f"name: {name}\n")
+    assert can_have_names(["dataset=mine"], KNOWN, Sources(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("group", "content"),
+    [
+        ("experiment", "# @package _global_\ndataset:\n  name: digits\n"),
+        ("experiment", "# @package dataset\nname: digits\n"),
+        ("experiment", "# @package _global_\ndataset: ${other}\n"),
+        ("experiment", "# @package _global_\ndefaults:\n  - renamed\n"),
+        ("loss", "# @package _global_\ndataset:\n  name: digits\n"),
+    ],
+)
+def test_a_file_of_another_group_may_name_it(tmp_path, group, content):
+    write(tmp_path, group, content)
+    assert can_have_names(["dataset=coco", f"{group}=mine"], KNOWN, Sources(tmp_path))
+
+
+def test_a_file_that_follows_may_name_it(tmp_path):
+    write(tmp_path, "dataset", "defaults:\n  - _self_\n  - digits\nname: mine\n")
+    assert can_have_names(["dataset=mine"], KNOWN, Sources(tmp_path))
+
+
+@pytest.mark.parametrize("words", ["dataset=coco experiment=quick", "transforms=paper dataset=coco", "loss=arcface"])
+def test_files_that_name_nothing_else_change_nothing(words):
+    assert not can_have_names(words.split(), KNOWN, Sources())
