@@ -24,8 +24,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from margin_bench.commands.losses import entries
 from margin_bench.config.build import build, takes
-from margin_bench.config.schema import configs_dir, register_resolvers
-from margin_bench.config.sources import Sources
+from margin_bench.config.sources import Sources, configs_dir, register_resolvers
 from margin_bench.targets import NEGATIVE, POSITIVE, class_frequencies, positives
 
 SHAPES = ((128, 80), (512, 620), (512, 9605))

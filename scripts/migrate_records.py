@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from margin_bench.config.dotted import copied, put, take_out, value_at
 from margin_bench.config.identity import BY_CONTENT, id_of, identity_by
-from margin_bench.config.schema import FIRST_REVISION, OPEN_GROUPS, PACKAGE
+from margin_bench.config.schema import FIRST_REVISION, OPEN_GROUPS
+from margin_bench.config.sources import PACKAGE
 from margin_bench.records.paths import text_without_paths, without_paths, words_without_paths, write_paths
 from margin_bench.records.record import MIGRATED, RECORD, SCHEMA, checksum, write_record
 from margin_bench.runtime.files import sha256

@@ -12,8 +12,8 @@ import numpy as np
 from margin_bench.commands.arguments import Parser, names_and_overrides
 from margin_bench.commands.yaml_comments import defaults_in_words
 from margin_bench.config.compose import composed
-from margin_bench.config.schema import CompareConfig, configs_dir, default_runs_dir, typed
-from margin_bench.config.sources import Sources
+from margin_bench.config.schema import CompareConfig, typed
+from margin_bench.config.sources import Sources, configs_dir, default_runs_dir
 from margin_bench.errors import CheckpointError, ConfigError
 from margin_bench.metrics.paired import METRICS, PERCENTILES, Comparison, Difference, ScoredRun, compare
 from margin_bench.records.record import RECORD, find_run, read_finished

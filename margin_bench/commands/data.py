@@ -93,9 +93,8 @@ def _read(line: argparse.Namespace) -> tuple[str, list[str], list[str]]:
 
 def _list(sources: Sources) -> None:
     """Print all data sets, where each is expected and whether it is there."""
-    for name, path in sources.options("dataset").items():
-        content: Any = OmegaConf.load(path)
-        dataset = content.get("dataset") or content  # a file of a user's own need not name the group
+    for name in sources.options("dataset"):
+        dataset = OmegaConf.create(sources.section("dataset", name))
         root = None if OmegaConf.is_missing(dataset, "root") else dataset.get("root")
         state = "of your own" if root is None else f"{'there' if _has_files(Path(root)) else 'not there'}: {root}"
         say(f"{name:<14}{state}")

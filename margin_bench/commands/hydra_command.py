@@ -15,8 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from margin_bench.commands.yaml_comments import comments_of, with_comments
 from margin_bench.config.compose import check, refuse_sweeps
 from margin_bench.config.hydra_internals import arguments_parser
-from margin_bench.config.schema import configs_dir, register_resolvers
-from margin_bench.config.sources import Sources
+from margin_bench.config.sources import Sources, configs_dir, register_resolvers
 from margin_bench.errors import ConfigError, MarginBenchError
 from margin_bench.launch.task import TASKS
 from margin_bench.runtime.console import say

@@ -48,7 +48,7 @@ ABOUT_OWN = {"kind": "own", "labels": "1/0/-1", "use": "a loss of your own"}
 
 @dataclass(frozen=True)
 class LossEntry:
-    """Holds what the YAML file of a loss says.
+    """The description of a loss in its YAML file.
 
     Attributes:
         name: the one that `loss=NAME` takes, which is that of the file.
@@ -96,7 +96,7 @@ def entries(sources: Sources) -> list[LossEntry]:
     Raises:
         ConfigError: a YAML file cannot be read.
     """
-    return [_entry(path) for path in sources.options("loss").values()]
+    return [_entry(name, path, sources.section("loss", name)) for name, path in sources.options("loss").items()]
 
 
 def show(name: str | None = None, *, sources: Sources) -> str:
@@ -113,26 +113,25 @@ def show(name: str | None = None, *, sources: Sources) -> str:
     return _details(found[name])
 
 
-def _entry(path: Path) -> LossEntry:
-    """Read the YAML file of a loss."""
-    content = read_yaml(path)
-    chosen = content.pop("defaults", [])
-    about = {"formula": content.get("_target_", ""), "source": str(path), **ABOUT_OWN, **content.get("about", {})}
+def _entry(name: str, path: Path, section: dict[str, Any]) -> LossEntry:
+    """Return what the YAML file of a loss says, which has this section about it."""
+    about = {"formula": section.get("_target_", ""), "source": str(path), **ABOUT_OWN, **(section.get("about") or {})}
     return LossEntry(
-        name=path.stem,
+        name=name,
         kind=about["kind"] if about["kind"] in KINDS else "own",
         **{key: str(about[key]) for key in ("formula", "labels", "use", "source")},
         notes=_notes(path),
-        parameters=arguments_of(content),
-        cosine_head=any("/head" in str(choice) for choice in chosen),
+        parameters=arguments_of(section),
+        cosine_head=any("/head" in str(choice) for choice in read_yaml(path).get("defaults", [])),
     )
 
 
 def _notes(path: Path) -> str:
-    """Return the comment on top of a file."""
+    """Return the comment on top of a file, without what is for Hydra."""
     lines = path.read_text(encoding="utf-8").splitlines()
     comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
-    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in comment)
+    notes = [line.removeprefix("#").removeprefix(" ") for line in comment]
+    return "\n".join(line for line in notes if not line.startswith("@package"))
 
 
 def _overview(found: list[LossEntry]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from margin_bench.commands.arguments import Parser
 from margin_bench.commands.table_arguments import Arguments, add_table_arguments, table_arguments
 from margin_bench.config.identity import decides
-from margin_bench.config.schema import default_runs_dir
+from margin_bench.config.sources import default_runs_dir
 from margin_bench.config.words import key_of
 from margin_bench.errors import ConfigError
 from margin_bench.runtime.console import say

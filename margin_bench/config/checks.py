@@ -1,4 +1,4 @@
-"""What is wrong with the values of a configuration, found before any work starts. Imports no torch."""
+"""Find what is wrong with the values of a configuration before any work starts. Imports no torch."""
 
 import dataclasses
 import math
@@ -21,7 +21,6 @@ from margin_bench.config.schema import (
     TrainConfig,
     at_least,
     chosen_metrics,
-    leaves,
     metric_names,
     one_of,
 )
@@ -51,7 +50,7 @@ RELATED = (
 
 
 def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_processes: int | None = None) -> list[str]:
-    """Every mistake in the values of a composed configuration, a line each.
+    """Find every mistake in the values of a composed configuration, and return a line for each.
 
     Args:
         defaults: the same groups without the user's values, whose types stand for the keys of the open groups.
@@ -59,7 +58,7 @@ def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_proc
     """
     schema = SCHEMAS[command]
     mistakes = [_absent_mistake(key) for key in _absent(schema, config)]
-    for key, value in leaves(config):
+    for key, value in _leaves(config):
         mistakes += _value_mistakes(schema, key, value, defaults)
     if schema is TrainConfig:
         mistakes = mistakes or _needed_mistakes(config)
@@ -74,6 +73,17 @@ def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_proc
     if schema is EvaluateConfig:
         mistakes = mistakes or _metric_mistakes(config)
     return mistakes
+
+
+def _leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of every entry that is no mapping; `???` where a value is missing."""
+    for key in config:
+        path = f"{prefix}{key!s}"
+        value = "???" if OmegaConf.is_missing(config, key) else config[key]
+        if isinstance(value, DictConfig) and value:
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
 
 
 def _value_mistakes(schema: type, key: str, value: Any, defaults: DictConfig) -> list[str]:

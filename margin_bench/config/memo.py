@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from margin_bench import __version__
-from margin_bench.config.schema import PACKAGE
-from margin_bench.config.sources import Sources
+from margin_bench.config.sources import PACKAGE, Sources
 from margin_bench.errors import CheckpointError
 from margin_bench.runtime.files import cache_dir, sha256, write_atomic
 

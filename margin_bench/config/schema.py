@@ -1,19 +1,17 @@
-"""Say which keys a configuration has, what each may be, and where the YAML files are. Imports no torch."""
+"""Say which keys a configuration has, and what each may be. Imports no torch."""
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from margin_bench.config.dotted import copied, has, put, value_at
-from margin_bench.config.yaml_files import read_yaml
+from margin_bench.config.sources import PACKAGE, our_files
 
-PACKAGE = Path(__file__).parents[1]
 WAYS = ("sample", "class", "both", "joint")
 PAPER = "paper"  # the metric protocol of every record and table
 PROTOCOLS = (PAPER, "sklearn", "interpolated")
@@ -22,11 +20,11 @@ ALL = "all"  # of the metric protocols, or of the metrics of the catalogue
 
 @dataclass(frozen=True)
 class Rule:
-    """What the value of a key must be, beyond its type.
+    """Say what the value of a key must be, beyond its type.
 
     Attributes:
         expected: in words.
-        holds: whether a value is so.
+        holds: returns whether a value is so.
     """
 
     expected: str
@@ -35,11 +33,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class Since:
-    """When a key came, for one that came after the first version whose ids last (0.2.0).
+    """Say with which version a key came, and the value at which it changes nothing.
+
+    For keys that came after the first version whose ids last (0.2.0).
 
     Attributes:
-        version: the first that has it.
-        value: what changes nothing: the default of that version. At this value the key is no part of an identity.
+        version: the first that has the key.
+        value: the default of that version, at which the key is no part of an identity.
     """
 
     version: str
@@ -218,25 +218,9 @@ def introductions_in_groups(config: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def configs_dir() -> Path:
-    """Return the folder of the YAML files: inside an installed package, beside it in a checkout."""
-    inside = PACKAGE / "configs"
-    return inside if inside.is_dir() else PACKAGE.parent / "configs"
-
-
-def default_runs_dir() -> Path:
-    """Return the folder of runs where a user names no other."""
-    return Path(OmegaConf.load(configs_dir() / "train.yaml").runs_dir)
-
-
 def is_for_hydra(override: str) -> bool:
     """Return whether an override is for Hydra itself, as `hydra/launcher=...`."""
     return override.lstrip("+~").startswith(("hydra/", "hydra."))
-
-
-def register_resolvers() -> None:
-    """Teach OmegaConf `${package_file:PATH}`, a file that ships with the package."""
-    OmegaConf.register_new_resolver("package_file", lambda path: str(PACKAGE / path), replace=True)
 
 
 def typed(command: str, config: DictConfig) -> Any:
@@ -252,14 +236,19 @@ def of_record(content: dict[str, Any]) -> Any:
     """Return the `TrainConfig` that a record holds; a key that came after it has the value of its introduction."""
     later = dict(introductions(SCHEMAS["train"]))
     for group in OPEN_GROUPS:
-        for ours in our_files(group):
-            if ours["_target_"] == content[group]["_target_"]:
-                later |= introductions_in_groups({group: ours})
+        for ours in _our_files_of(group, content[group]):
+            later |= introductions_in_groups({group: ours})
     filled = copied(content)
     for key, value in later.items():
         if not has(filled, key):
             put(filled, key, value)
     return typed("train", OmegaConf.create(filled))
+
+
+def _our_files_of(group: str, section: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what our file says that a section was made by: of several with its `_target_`, the one with its name."""
+    same = [ours for ours in our_files(group) if ours["_target_"] == section["_target_"]]
+    return same if len(same) == 1 else [ours for ours in same if ours.get("name") == section.get("name")]
 
 
 def with_floats(loss: dict[str, Any]) -> dict[str, Any]:
@@ -278,21 +267,3 @@ def _floats_of(target: str) -> frozenset[str]:
     return frozenset(
         key for content in contents for key, value in content.items() if isinstance(value, float) or value == A_FLOAT
     )
-
-
-@cache
-def our_files(group: str) -> tuple[dict[str, Any], ...]:
-    """Return what each of our files says about a group, interpolations as they stand there."""
-    contents = [read_yaml(path) for path in sorted((configs_dir() / group).glob("*.yaml"))]
-    return tuple(content.get(group, content) for content in contents)
-
-
-def leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted key and the value of every entry that is no mapping; `???` where a value is missing."""
-    for key in config:
-        path = f"{prefix}{key!s}"
-        value = "???" if OmegaConf.is_missing(config, key) else config[key]
-        if isinstance(value, DictConfig) and value:
-            yield from leaves(value, f"{path}.")
-        else:
-            yield path, value

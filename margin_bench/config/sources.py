@@ -3,14 +3,30 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from margin_bench.config.schema import configs_dir, register_resolvers
+from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
 
 if TYPE_CHECKING:  # to find files takes no Hydra, which is slow to import
     from omegaconf import DictConfig
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def configs_dir() -> Path:
+    """Return the folder of our YAML files: inside an installed package, beside it in a checkout."""
+    inside = PACKAGE / "configs"
+    return inside if inside.is_dir() else PACKAGE.parent / "configs"
+
+
+def register_resolvers() -> None:
+    """Teach OmegaConf `${package_file:PATH}`, a file that ships with the package."""
+    from omegaconf import OmegaConf
+
+    OmegaConf.register_new_resolver("package_file", lambda path: str(PACKAGE / path), replace=True)
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,20 @@ class Sources:
         paths = (folder / group / f"{option}.yaml" for folder in self.dirs)
         return next((path for path in paths if path.is_file()), None)
 
+    def section(self, group: str, option: str) -> dict[str, Any]:
+        """Return what the file of a group's option says about the group, interpolations as they stand there.
+
+        A file `# @package _global_` has a section of that name, any other is the section itself, but for its
+        `defaults`. There must be a file.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        path = self.find(group, option)
+        assert path is not None
+        content = read_yaml(path)
+        return {key: value for key, value in content.get(group, content).items() if key != "defaults"}
+
     def has_group(self, key: str) -> bool:
         """Tell whether a key is a group of files, one of which `key=NAME` chooses."""
         return any((folder / key).is_dir() for folder in self.dirs)
@@ -88,3 +118,15 @@ class Sources:
         from hydra import compose
 
         return compose(command, [*self.search_words, *overrides], **options)
+
+
+@cache
+def our_files(group: str) -> tuple[dict[str, Any], ...]:
+    """Return what each of our files says about a group, interpolations as they stand there."""
+    ours = Sources()
+    return tuple(ours.section(group, option) for option in ours.options(group))
+
+
+def default_runs_dir() -> Path:
+    """Return the folder of runs where a user names no other."""
+    return Path(read_yaml(configs_dir() / "train.yaml")["runs_dir"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from margin_bench.config.schema import register_resolvers
+from margin_bench.config.sources import register_resolvers
 from margin_bench.errors import ExitCode, MarginBenchError, StoppedError
 from margin_bench.launch.task import TASKS
 from margin_bench.records.record import DIVERGED, FAILED, read_record

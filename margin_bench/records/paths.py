@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from margin_bench.config.dotted import Content, copied, leaves_of, put, value_at
-from margin_bench.config.schema import our_files
+from margin_bench.config.sources import our_files
 from margin_bench.errors import CheckpointError, DataError
 from margin_bench.runtime.files import write_atomic
 

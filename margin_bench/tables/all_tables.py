@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of
-from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
 from margin_bench.tables.cells import Measured, Request
 from margin_bench.tables.identities import Identities
@@ -81,11 +80,10 @@ def _settings(records: Records, identities: Identities) -> list[Setting]:
 def _options(group: str, sources: Sources) -> dict[str, str]:
     """Return the options of a group by the name in their files; of several with one name the one that is called so."""
     options: dict[str, str] = {}
-    for path in sources.options(group).values():
-        content = read_yaml(path)
-        name = content.get(group, content).get("name")
-        if name not in options or path.stem == name:
-            options[name] = path.stem
+    for option in sources.options(group):
+        name = sources.section(group, option).get("name", "")
+        if name not in options or option == name:
+            options[name] = option
     return options
 
 

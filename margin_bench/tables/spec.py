@@ -180,8 +180,8 @@ def _losses(kind: str, sources: Sources) -> list[str]:
     """Return the names of all losses of a kind, as their files tell."""
     found = [
         name
-        for name, path in sources.options("loss").items()
-        if (read_yaml(path).get("about") or {}).get("kind") == kind
+        for name in sources.options("loss")
+        if (sources.section("loss", name).get("about") or {}).get("kind") == kind
     ]
     if not found:
         raise ValueError(f"there is no loss of the kind {kind}; take relative, point-wise or a list of names")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from margin_bench.cli import main
-from margin_bench.config.schema import configs_dir
+from margin_bench.config.sources import configs_dir
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])

@@ -12,8 +12,8 @@ import torch
 
 from margin_bench.config.build import build
 from margin_bench.config.identity import files_sha256, id_of, identity, run_id
-from margin_bench.config.schema import OPEN_GROUPS, SCHEMAS, Since, TrainConfig, configs_dir, our_files, typed
-from margin_bench.config.sources import Sources
+from margin_bench.config.schema import OPEN_GROUPS, SCHEMAS, Since, TrainConfig, of_record, typed
+from margin_bench.config.sources import Sources, configs_dir, our_files
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import DataError
 from margin_bench.runs.parts import model_of
@@ -165,7 +165,9 @@ def test_the_identity_is_the_same_in_every_process():
     overrides = ["precision=fp32", "seed=1"]
     code = (
         "from hydra import compose, initialize_config_dir\n"
-        "from margin_bench.config.schema import *; from margin_bench.config.identity import run_id\n"
+        "from margin_bench.config.identity import run_id\n"
+        "from margin_bench.config.schema import typed\n"
+        "from margin_bench.config.sources import *\n"
         "register_resolvers()\n"
         "with initialize_config_dir(str(configs_dir()), version_base='1.3'):\n"
         f"    print(run_id(typed('train', compose('train', {overrides}))))\n"
@@ -182,6 +184,13 @@ class LaterConfig(TrainConfig):
     label_noise: float = field(default=0.0, metadata={"since": Since("0.3.0", 0.0)})
 
 
+@dataclass
+class NoisyConfig(TrainConfig):
+    """The schema of a still later version, in which that key has another default."""
+
+    label_noise: float = field(default=0.2, metadata={"since": Since("0.3.0", 0.0)})
+
+
 def later_id(label_noise):
     return id_of(identity(dataclasses.asdict(config()) | {"label_noise": label_noise}))
 
@@ -194,9 +203,12 @@ def test_a_key_that_comes_later_changes_no_id_until_it_has_another_value(monkeyp
 
 def test_a_default_that_changes_later_leaves_the_ids_of_before(monkeypatch):
     """The value at the introduction stays what is left out, whatever the default is by then."""
-    monkeypatch.setitem(SCHEMAS, "train", LaterConfig)
-    assert later_id(0.0) == run_id(config()), "a record of before, or one that sets the old default"
-    assert later_id(0.2) != run_id(config()), "one by the new default"
+    before, run_id_before = dataclasses.asdict(config()), run_id(config())
+    monkeypatch.setitem(SCHEMAS, "train", NoisyConfig)
+    assert of_record(before).label_noise == 0.0, "a record from before the key"
+    assert run_id(of_record(before)) == run_id_before
+    assert config().label_noise == 0.2, "the default by now"
+    assert run_id(config()) != run_id_before
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from margin_bench.config import schema
 from margin_bench.config.compose import check
 from margin_bench.config.schema import of_record, typed
-from margin_bench.config.sources import Sources
+from margin_bench.config.sources import Sources, our_files
 from margin_bench.errors import ConfigError
 
 
@@ -98,3 +98,18 @@ def test_a_record_from_before_a_key_has_the_value_that_the_key_came_with(monkeyp
     assert of_record(content).dataset == {**content["dataset"], "folds": 5}
     content["dataset"]["folds"] = None
     assert of_record(content).dataset["folds"] is None
+
+
+def test_of_files_that_share_their_code_the_one_with_the_name_says_what_came_later(monkeypatch):
+    """As those of VOC2007 and VOC2012 do."""
+    record = dataclasses.asdict(config("dataset=voc2012"))
+
+    def with_later(group):
+        value = {"voc2007": 1, "voc2012": 2}
+        since = {name: {"added": {"version": "0.3.0", "value": number}} for name, number in value.items()}
+        return tuple({**ours, "about": {"since": since.get(ours.get("name"), {})}} for ours in our_files(group))
+
+    monkeypatch.setattr(schema, "our_files", with_later)
+    assert of_record(record).dataset["added"] == 2
+    record["dataset"]["name"] = "voc2007"
+    assert of_record(record).dataset["added"] == 1

@@ -2,8 +2,7 @@
 
 import pytest
 
-from margin_bench.config.schema import configs_dir
-from margin_bench.config.sources import Sources
+from margin_bench.config.sources import Sources, configs_dir
 from margin_bench.errors import ConfigError
 
 
@@ -62,3 +61,9 @@ def test_a_file_with_the_name_of_one_of_ours_is_refused(own):
 
 def test_our_own_folder_may_be_named():
     assert Sources.of(str(configs_dir())).find("loss", "twoway") is not None
+
+
+@pytest.mark.parametrize("content", ["margin: 2\n", "# @package _global_\nepochs: 3\nloss:\n  margin: 2\n"])
+def test_what_a_file_says_about_its_group_may_stand_in_a_section(own, content):
+    (own / "loss" / "mine.yaml").write_text(f"{content}defaults:\n  - /head@_global_.backbone: cosine\n")
+    assert Sources.of(str(own)).section("loss", "mine") == {"margin": 2}

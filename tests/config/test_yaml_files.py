@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from margin_bench.config.schema import configs_dir
+from margin_bench.config.sources import configs_dir
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
 

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from margin_bench.cli import main
 from margin_bench.config.build import build
-from margin_bench.config.schema import configs_dir, register_resolvers
+from margin_bench.config.sources import configs_dir, register_resolvers
 from margin_bench.data.split import ImageFiles
 from margin_bench.runs.parts import load_splits
 from tests.helpers import made

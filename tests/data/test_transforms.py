@@ -9,7 +9,7 @@ from torchvision.transforms.functional import to_tensor
 from torchvision.transforms.v2 import functional as F
 
 from margin_bench.config.build import build
-from margin_bench.config.schema import configs_dir
+from margin_bench.config.sources import configs_dir
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.data import transforms
 from margin_bench.data.loading import IMAGENET_MEAN, IMAGENET_STD

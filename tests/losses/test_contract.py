@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from margin_bench.config.build import arguments_of, build, takes
-from margin_bench.config.schema import configs_dir, register_resolvers
+from margin_bench.config.sources import configs_dir, register_resolvers
 from margin_bench.runtime.world import World
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 from margin_bench.training.buckets import BatchLayout, backward_batch

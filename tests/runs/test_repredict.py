@@ -7,7 +7,7 @@ import sys
 
 from margin_bench.cli import main
 from margin_bench.config import schema
-from margin_bench.config.schema import our_files
+from margin_bench.config.sources import our_files
 from margin_bench.records.record import write_record
 from margin_bench.runs import repredict
 from margin_bench.runs.parts import load_split

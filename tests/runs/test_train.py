@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from margin_bench.cli import main
-from margin_bench.config.schema import configs_dir
+from margin_bench.config.sources import configs_dir
 from margin_bench.data import digits
 from margin_bench.metrics.average_precision import map_class, map_sample
 from margin_bench.records.paths import read_paths

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from margin_bench.config.schema import PACKAGE
+from margin_bench.config.sources import PACKAGE
 from margin_bench.records.paths import read_paths
 from margin_bench.records.record import checksum, read_finished
 from margin_bench.runtime.files import sha256

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from margin_bench.config.schema import configs_dir
-from margin_bench.config.sources import Sources
+from margin_bench.config.sources import Sources, configs_dir
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError
 from margin_bench.tables.spec import read_table
