@@ -100,9 +100,7 @@ def test_a_file_that_is_no_yaml_is_told(own, tmp_path, capsys):
 
 
 def test_a_loss_whose_file_sets_more_than_the_loss_is_shown_alike(own, tmp_path):
-    content = (
-        "# @package _global_\n# gamma: how steep.\nepochs: 3\nloss:\n  name: mine\n  _target_: my.Loss\n  gamma: 0.2\n"
-    )
+    section = "loss:\n  name: mine\n  _target_: my.Loss\n  gamma: 0.2\n"
     expected = show("mine", sources=own)
     (tmp_path / "loss" / "mine.yaml").write_text(f"# @package _global_\n# gamma: how steep.\nepochs: 3\n{section}")
     assert show("mine", sources=own) == expected
