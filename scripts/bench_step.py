@@ -29,7 +29,6 @@ from margin_bench.runtime.precision import autocast, resolve_precision
 from margin_bench.runtime.signals import StopRequest
 from margin_bench.runtime.world import World, join_world, run_processes
 from margin_bench.training.buckets import BatchLayout
-from margin_bench.training.exchange import GradientExchange
 from margin_bench.training.models import build_model, head_of, model_inputs
 from margin_bench.training.optim import build_optimizer
 from margin_bench.training.progress import Progress
@@ -118,8 +117,8 @@ def make_model(case: Case) -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, optimizer
 
 
-def make_trainer(case: Case) -> Trainer:
-    """Build what trains in a run."""
+def make_trainer(case: Case, world: World) -> Trainer:
+    """Build what trains in a run, with an exchange of gradients among the processes of `world`."""
     model, optimizer = make_model(case)
     layout = case.layout
     return Trainer(
@@ -136,7 +135,7 @@ def make_trainer(case: Case) -> Trainer:
             world_size=layout.world_size,
         ),
         layout=layout,
-        world=case.world,
+        world=world,
         precision=case.precision,
         seed=0,
         epochs=1000,
@@ -146,13 +145,13 @@ def make_trainer(case: Case) -> Trainer:
 
 def make_our_loop(case: Case) -> Callable[[], None]:
     """Return the steps of a run."""
-    return epoch_of(make_trainer(case))
+    return epoch_of(make_trainer(case, case.world))
 
 
 def make_flat_loop(case: Case) -> Callable[[], None]:
     """Return the steps of a run, with one all-reduce of all gradients in place of DistributedDataParallel."""
-    trainer = make_trainer(case)
-    trainer.exchange = GradientExchange(trainer.model, World())
+    trainer = make_trainer(case, World(device=case.world.device))  # so that nothing else sums gradients
+    trainer.world = trainer.exchange.world = case.world
     trainer.optimizer.register_step_pre_hook(lambda *_: sum_gradients(trainer.model, case.world))
     return epoch_of(trainer)
 

@@ -77,11 +77,9 @@ class BatchLayout:
 def backward_batch(
     exchange: GradientExchange,
     forward: Callable[[nn.Module, Tensor, int], Tensor],
-    images: Sequence[Tensor],
-    targets: Sequence[Tensor],
+    microbatches: Sequence[tuple[Tensor, Tensor]],
     loss: Callable[[Tensor, Tensor], Tensor],
     layout: BatchLayout,
-    world: World,
     gradient_scale: float = 1.0,
 ) -> Tensor:
     """Give the parameters of the model the gradient of the batch's loss, the same in every process.
@@ -89,8 +87,7 @@ def backward_batch(
     Args:
         exchange: of the model's gradients, which are none before.
         forward: `(model, images of a microbatch, its number in the batch) -> logits`, float32 (m, C); repeatable.
-        images: the microbatches of this process.
-        targets: for each of them int8 (m, C).
+        microbatches: of this process: the images and the targets, int8 (m, C), of each.
         loss: `(logits (M, C), targets (M, C)) -> scalar`, the value of one bucket.
         gradient_scale: factor on the gradient, for precisions that need one.
 
@@ -101,50 +98,49 @@ def backward_batch(
         ConfigError: the loss gives no number, or none that depends on the logits.
         LostProcessError: another process of the run ends meanwhile.
     """
-    statistics = torch.zeros(len(STATISTICS), device=world.device)
+    world = exchange.world
+    statistics: list[Tensor] = []
     numbers = range(layout.first_microbatch, layout.first_microbatch + layout.num_microbatches)
+    numbered = list(zip(numbers, microbatches, strict=True))
     if layout.needs_two_passes:
         with torch.no_grad(), frozen_statistics(exchange.model):
-            logits = torch.cat([forward(exchange.model, *each) for each in zip(images, numbers, strict=True)])
-        gradient = _logit_gradient(logits, torch.cat(list(targets)), loss, layout, world, statistics)
+            logits = torch.cat([forward(exchange.model, images, number) for number, (images, _) in numbered])
+        all_targets = torch.cat([targets for _, targets in microbatches])
+        gradient, statistics = _logit_gradient(logits, all_targets, loss, layout, world)
         gradients = torch.split(gradient, layout.microbatch_size)
     with merged_statistics(exchange.model, world, layout.num_microbatches):
-        for index, (microbatch, number) in enumerate(zip(images, numbers, strict=True)):
+        for index, (number, (images, targets)) in enumerate(numbered):
             with exchange.microbatch(is_last=index == layout.num_microbatches - 1):
-                logits = forward(exchange.replica, microbatch, number)
+                logits = forward(exchange.replica, images, number)
                 if layout.needs_two_passes:
                     gradient = gradients[index]
                 else:
-                    gradient = _logit_gradient(logits.detach(), targets[index], loss, layout, world, statistics)
+                    gradient, of_buckets = _logit_gradient(logits.detach(), targets, loss, layout, world)
+                    statistics += of_buckets
                 torch.autograd.backward(logits, gradient * gradient_scale)
-    return statistics
+    return sum(statistics, torch.zeros(len(STATISTICS), device=world.device))
 
 
 def _logit_gradient(
-    logits: Tensor,
-    targets: Tensor,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    layout: BatchLayout,
-    world: World,
-    statistics: Tensor,
-) -> Tensor:
+    logits: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor], layout: BatchLayout, world: World
+) -> tuple[Tensor, list[Tensor]]:
     """Return the gradient of the batch's loss with respect to these rows: a microbatch, or all of this process.
 
-    Add to `statistics` those of the buckets that begin in these rows.
+    Return with it the STATISTICS of each bucket that begins in these rows.
     """
     own = range(len(logits))
     if layout.crosses_processes:
         own = range(layout.first_row, layout.first_row + layout.num_rows)
         logits, targets = world.gather_rows(logits), world.gather_rows(targets)
-    gradient = torch.empty_like(logits)
+    gradient, statistics = torch.empty_like(logits), []
     for first in range(own.start - own.start % layout.bucket_size, own.stop, layout.bucket_size):
         rows = slice(first, first + layout.bucket_size)
         bucket = logits[rows].detach().requires_grad_()
         value = _checked(loss(bucket, targets[rows]))
         (gradient[rows],) = torch.autograd.grad(value, bucket)
         if first in own:
-            statistics += bucket_statistics(loss, bucket, targets[rows], value, gradient[rows])
-    return gradient[own.start : own.stop] / layout.num_buckets
+            statistics.append(bucket_statistics(loss, bucket, targets[rows], value, gradient[rows]))
+    return gradient[own.start : own.stop] / layout.num_buckets, statistics
 
 
 def _checked(value: Tensor) -> Tensor:

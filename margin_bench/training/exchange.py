@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
+from margin_bench.errors import ConfigError
 from margin_bench.runtime.world import World, lost_process, others_needed
 
 
@@ -19,19 +20,26 @@ class GradientExchange:
     Buffers are not its matter: `batch_norm` chains the running statistics.
 
     Args:
-        model: of each process; all take the weights of the first.
+        model: of each process; all take the weights and the buffers of the first.
+        world: the processes.
+
+    Raises:
+        ConfigError: the model has other parameters or buffers than in the first process.
+        LostProcessError: another process of the run ends meanwhile.
 
     Attributes:
         model: the model itself: what is saved, what predicts, what makes a forward without a graph.
         replica: what makes a forward with a graph: the model, wrapped where there are several processes.
+        world: the processes.
     """
 
     def __init__(self, model: nn.Module, world: World) -> None:
         self.model = self.replica = model
+        self.world = world
         self._handed_over: list[bool] = []
         if world.size > 1:
-            with others_needed():
-                self.replica = DistributedDataParallel(model, find_unused_parameters=True)
+            _take_state_of_first(model, world)
+            self.replica = DistributedDataParallel(model, find_unused_parameters=True, init_sync=False)
             self.replica.broadcast_buffers = False  # newer torch warns of it as an argument
             self.replica.register_comm_hook(self._handed_over, _sum)
 
@@ -53,6 +61,25 @@ class GradientExchange:
             if True in self._handed_over:  # the last: nothing of the model's own backward is left that could fail
                 raise lost_process(error) from error
             raise
+
+
+def _take_state_of_first(model: nn.Module, world: World) -> None:
+    """Overwrite the parameters and the buffers by those of the first process.
+
+    DistributedDataParallel would do so itself, but a failure of it would not tell a lost process from lack of memory.
+    """
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    shapes = [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]
+    if world.from_first(shapes) != shapes:
+        raise ConfigError(
+            f"{type(model).__name__} has other parameters or buffers in process {world.rank} than in the first\n"
+            "Make the same layers in every process."
+        )
+    for _, tensor in tensors:
+        received = tensor.detach().contiguous()
+        with others_needed():
+            dist.broadcast(received, src=0)
+        tensor.detach().copy_(received)
 
 
 def _sum(handed_over: list[bool], bucket: dist.GradBucket) -> Future[Tensor]:  # type: ignore[name-defined]

@@ -146,11 +146,9 @@ class Trainer:
         statistics = backward_batch(
             self.exchange,
             lambda model, images, number: self._forward(model, images, step, number),
-            [model_inputs(images, device) for images, _ in microbatches],
-            [targets.to(device, non_blocking=True) for _, targets in microbatches],
+            [(model_inputs(images, device), targets.to(device, non_blocking=True)) for images, targets in microbatches],
             self.loss,
             self.layout,
-            self.world,
             gradient_scale=self.scaler.get_scale(),
         )
         stop_flag = statistics.new_tensor([float(stop.exit_code > 0)])

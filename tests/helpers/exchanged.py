@@ -78,11 +78,9 @@ def trained(world: World, bucket_size: int, afresh: Iterable[bool]) -> dict[str,
         backward_batch(
             exchange,
             forward,
-            torch.split(rows[own], MICROBATCH_SIZE),
-            torch.split(targets[own], MICROBATCH_SIZE),
+            list(zip(rows[own].split(MICROBATCH_SIZE), targets[own].split(MICROBATCH_SIZE), strict=True)),
             TwoWayLoss(),
             layout,
-            world,
         )
         optimizer.step()
     return model.state_dict()

@@ -51,11 +51,9 @@ def one_step(world: World, microbatch_size: int, bucket_size: int, mode: str) ->
     statistics = backward_batch(
         GradientExchange(model, world),
         seeded_forward,
-        torch.split(images[rows], microbatch_size),
-        torch.split(targets[rows], microbatch_size),
+        list(zip(images[rows].split(microbatch_size), targets[rows].split(microbatch_size), strict=True)),
         TwoWayLoss(),
         layout,
-        world,
     )
     torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9, nesterov=True, weight_decay=1e-4).step()
     return {**model.state_dict(), "statistics": world.sum(statistics)}

@@ -218,11 +218,9 @@ def test_a_step_of_training_follows_it_downhill(name, way):
     backward_batch(
         GradientExchange(model, World()),
         lambda model, images, number: model(images),
-        images.split(4),
-        targets.split(4),
+        list(zip(images.split(4), targets.split(4), strict=True)),
         loss,
         layout,
-        World(),
     )
     torch.optim.SGD(model.parameters(), lr=1e-3).step()
     assert loss(model(images), targets) < before

@@ -5,8 +5,12 @@ import subprocess
 
 import pytest
 import torch
+import torch.distributed as dist
+from torch import nn
 
+from margin_bench.errors import ConfigError
 from margin_bench.runtime.world import World
+from margin_bench.training.exchange import GradientExchange
 from tests.helpers import exchanged
 from tests.helpers.tiny_run import torchrun
 
@@ -51,3 +55,26 @@ def test_a_backward_that_fails_is_told_as_such_and_by_the_others_as_a_lost_proce
     for rank in (0, 2):
         assert said[rank].startswith("LostProcessError: the other processes of the run do not answer")
     assert all(text.endswith("nothing is left\n") for text in said)
+
+
+@pytest.fixture
+def group_of_one():
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.usefixtures("group_of_one")
+def test_what_fails_in_this_process_alone_is_not_told_as_a_lost_process():
+    frozen = nn.Linear(2, 2).requires_grad_(False)
+    with pytest.raises(RuntimeError, match="doesn't have any parameter that requires a gradient"):
+        GradientExchange(frozen, World(size=2))
+
+
+def test_a_model_that_is_not_that_of_the_first_process_is_refused():
+    class AfterAnother(World):
+        def from_first(self, value):
+            return value[:-1]
+
+    with pytest.raises(ConfigError, match="Linear has other parameters or buffers in process 1 than in the first"):
+        GradientExchange(nn.Linear(2, 2), AfterAnother(rank=1, size=2))
