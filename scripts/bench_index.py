@@ -27,7 +27,7 @@ from margin_bench.data.split import Split
 from margin_bench.data.transforms import Paper
 from margin_bench.losses import TwoWayLoss
 from margin_bench.runtime.files import cache_dir
-from margin_bench.targets import UNLABELED
+from margin_bench.targets import labeled
 from margin_bench.training.predict import score
 
 Result = TypeVar("Result")
@@ -134,7 +134,7 @@ def bench_vaw(root: Path) -> None:
         return vaw.load(split, root, keep_empty=False)
 
     first, train = seconds(load)
-    print(f"VAW size: targets {train.targets.shape}, {(train.targets == UNLABELED).mean():.1%} unlabeled")
+    print(f"VAW size: targets {train.targets.shape}, {(~labeled(train.targets)).mean():.1%} unlabeled")
     print(
         f"  first open        {first:6.2f} s\n  later opens       {min(seconds(load)[0] for _ in range(3)):6.2f} s, "
         f"index of {index_megabytes():.1f} MB"

@@ -19,7 +19,7 @@ from margin_bench.data.image_files import leading_out
 from margin_bench.data.images import read_image
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import DataError, RunError
-from margin_bench.targets import UNLABELED, check_targets, positives
+from margin_bench.targets import check_targets, labeled, positives
 
 PLAIN_MODES = ("RGB", "L")  # what Pillow calls colour and grey of 8 bits; others are converted
 CHUNK_FILES = 64
@@ -94,7 +94,7 @@ def _counts(split: Split, whole_size: int) -> dict[str, Any]:
         "samples": len(split),
         "left_out": whole_size - len(split),
         "labels_per_sample": float(num_positives.sum() / max(1, len(split))),
-        "unlabeled_share": float((split.targets == UNLABELED).sum() / max(1, split.targets.size)),
+        "unlabeled_share": float((~labeled(split.targets)).sum() / max(1, split.targets.size)),
         "positives": num_positives.tolist(),
     }
 

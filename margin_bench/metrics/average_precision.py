@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from margin_bench.metrics.rankings import Scores, Targets, blocks_of, check_rankings
-from margin_bench.targets import UNLABELED, positives
+from margin_bench.targets import labeled, positives
 
 
 def map_class(scores: Scores, targets: Targets) -> float:
@@ -141,7 +141,7 @@ def _average_precision(scores: Scores, targets: Targets, interpolated: bool) -> 
     of_positives = np.sort(scores[positives(targets)])
     if not len(of_positives):
         return np.nan
-    of_labeled = np.sort(scores[targets != UNLABELED])
+    of_labeled = np.sort(scores[labeled(targets)])
     num_positives = len(of_positives) - np.searchsorted(of_positives, of_positives)
     num_labeled = len(of_labeled) - np.searchsorted(of_labeled, of_positives)
     precisions = num_positives / num_labeled
@@ -155,7 +155,7 @@ def _row_average_precisions(scores: Scores, targets: Targets, interpolated: bool
     rows, columns = np.nonzero(positives(targets))
     of_positives = scores[rows, columns]
     at_least = scores[rows] >= of_positives[:, np.newaxis]
-    num_labeled = np.count_nonzero(at_least & (targets != UNLABELED)[rows], axis=1)
+    num_labeled = np.count_nonzero(at_least & labeled(targets)[rows], axis=1)
     num_positives = np.count_nonzero(at_least & positives(targets)[rows], axis=1)
     precisions = num_positives / num_labeled
     if interpolated:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from margin_bench.metrics.average_precision import sample_average_precisions
 from margin_bench.metrics.rankings import Scores, Targets
 from margin_bench.runtime.hardware import usable_cores
-from margin_bench.targets import UNLABELED, positives
+from margin_bench.targets import labeled, positives
 
 Draws = NDArray[np.unsignedinteger[Any]]
 Statistic = Callable[[Draws], NDArray[np.float64]]
@@ -115,12 +115,12 @@ def _average_precision_of_draws(scores: Scores, targets: Targets) -> Statistic:
         ones = np.ones(len(entries), np.min_scalar_type(len(scores)))
         return csr_array((ones, (rows[entries], entries)), shape=(len(thresholds), len(scores)))
 
-    labeled, positive = between_thresholds(targets != UNLABELED), between_thresholds(positives(targets))
+    of_labeled, of_positives = between_thresholds(labeled(targets)), between_thresholds(positives(targets))
 
     def statistic(draws: Draws) -> NDArray[np.float64]:
-        num_here = positive @ draws
+        num_here = of_positives @ draws
         num_positives = np.cumsum(num_here, axis=0, dtype=draws.dtype)
-        num_labeled = np.cumsum(labeled @ draws, axis=0, dtype=draws.dtype)
+        num_labeled = np.cumsum(of_labeled @ draws, axis=0, dtype=draws.dtype)
         precision = num_positives / np.maximum(num_labeled, 1)
         return _ratio(np.einsum("ij,ij->j", num_here, precision), num_here.sum(axis=0))
 

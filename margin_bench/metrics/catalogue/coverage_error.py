@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from margin_bench.metrics.rankings import Scores, Targets, mean_over_samples
-from margin_bench.targets import UNLABELED, positives
+from margin_bench.targets import labeled, positives
 
 
 def coverage_error(scores: Scores, targets: Targets) -> float:
@@ -33,5 +33,5 @@ def coverage_error(scores: Scores, targets: Targets) -> float:
 
 def _coverage(scores: Scores, targets: Targets) -> NDArray[np.intp]:
     lowest = np.min(scores, axis=1, where=positives(targets), initial=np.inf, keepdims=True)
-    counts: NDArray[np.intp] = np.count_nonzero((scores >= lowest) & (targets != UNLABELED), axis=1)
+    counts: NDArray[np.intp] = np.count_nonzero((scores >= lowest) & labeled(targets), axis=1)
     return counts

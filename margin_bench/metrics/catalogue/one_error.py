@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from margin_bench.metrics.rankings import Scores, Targets, mean_over_samples
-from margin_bench.targets import UNLABELED, negatives
+from margin_bench.targets import labeled, negatives
 
 
 def one_error(scores: Scores, targets: Targets) -> float:
@@ -32,9 +32,9 @@ def one_error(scores: Scores, targets: Targets) -> float:
 
 
 def _errors(scores: Scores, targets: Targets) -> NDArray[np.float64]:
-    labeled = targets != UNLABELED
-    highest = np.max(scores, axis=1, where=labeled, initial=-np.inf, keepdims=True)
-    is_highest = (scores == highest) & labeled
+    counted = labeled(targets)
+    highest = np.max(scores, axis=1, where=counted, initial=-np.inf, keepdims=True)
+    is_highest = (scores == highest) & counted
     num_wrong = np.count_nonzero(is_highest & negatives(targets), axis=1)
     shares: NDArray[np.float64] = num_wrong / np.count_nonzero(is_highest, axis=1)
     return shares
