@@ -91,7 +91,7 @@ class StoppedError(MarginBenchError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known names that look like `name`, as the end of an error message; empty if none does.
 
-    Example:
+    Examples:
         >>> nearest("epcohs", ["epochs", "seed"])
         '; did you mean epochs?'
     """

@@ -1,4 +1,4 @@
-"""Makes the weights of the `digits` backbone: python scripts/pretrain_digits.py (about eight minutes on two cores).
+"""Make the weights of the `digits` backbone: python scripts/pretrain_digits.py (about eight minutes on two cores).
 
 The backbone learns to name the digit and the colour of the one object in a scene, as two separate targets. It sees
 train glyphs only, and no scene of the data set.
@@ -47,7 +47,7 @@ def build_model() -> nn.Module:
 
 
 def single_object_scenes(split: str, num_scenes: int) -> Scenes:
-    """Scenes as in the data set, but with one labeled object each."""
+    """Draw scenes as in the data set, but with one labeled object each."""
     glyphs = digits.load_glyphs(split)
     images = np.empty((num_scenes, digits.SIZE, digits.SIZE, 3), np.uint8)
     digit, colour = np.empty((2, num_scenes), np.int64)
@@ -88,7 +88,7 @@ def train(model: nn.Module, scenes: Scenes, arguments: argparse.Namespace) -> No
 
 @torch.inference_mode()
 def accuracies(model: nn.Module, scenes: Scenes, batch_size: int) -> tuple[float, float]:
-    """Shares of the scenes whose digit, and whose colour, is named right."""
+    """Return the shares of the scenes whose digit, and whose colour, is named right."""
     images, digit, colour = scenes
     model.eval()
     logits = torch.cat([model(normalise(batch)) for batch in images.split(batch_size)])
@@ -98,7 +98,7 @@ def accuracies(model: nn.Module, scenes: Scenes, batch_size: int) -> tuple[float
 
 
 def save(model: nn.Module, path: Path) -> None:
-    """Writes every weight and buffer but those of the classifier."""
+    """Write every weight and buffer but those of the classifier."""
     classifier: Any = model
     classifier.reset_classifier(0)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ def finished_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def longer_run(tmp_path_factory):
-    """The folder of a longer run that nothing befell."""
+    """The folder of a longer run that nothing disturbed."""
     runs_dir = tmp_path_factory.mktemp("longer")
     assert train(runs_dir, *LONGER) == 0
     return runs_dir

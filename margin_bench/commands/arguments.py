@@ -103,7 +103,7 @@ class Command(Protocol):
 def names_and_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the words that name something, and those that are overrides.
 
-    Example:
+    Examples:
         >>> names_and_overrides(["table1", "epochs=3", "runs/lr=0.1/a"])
         (['table1', 'runs/lr=0.1/a'], ['epochs=3'])
     """

@@ -13,7 +13,7 @@ from margin_bench.config.words import in_words, key_of
 from margin_bench.errors import ConfigError, ExitCode
 from margin_bench.launch.job import Outcome
 from margin_bench.launch.launcher import failures, launch, num_processes
-from margin_bench.runs.estimate import Run, estimate, group_of, num_passes
+from margin_bench.runs.estimate import MissingRun, estimate, group_of, num_passes
 from margin_bench.runtime.console import counted, say
 from margin_bench.runtime.precision import resolve_precision
 from margin_bench.tables.cells import Measured
@@ -100,13 +100,13 @@ class MissingRuns:
         request = self._asked.request
         return [measure(table, request, records, self._identities) for table in self._tables]
 
-    def _missing(self, tables: Sequence[Measured]) -> list[Run]:
+    def _missing(self, tables: Sequence[Measured]) -> list[MissingRun]:
         """Return the runs that are missing, each once however many cells share it."""
         runs = {run.run_id: run for table in tables for run in self._missing_in(table)}
         self._identities.save()
         return list(runs.values())
 
-    def _missing_in(self, measured: Measured) -> Iterator[Run]:
+    def _missing_in(self, measured: Measured) -> Iterator[MissingRun]:
         """Yield the runs that the cells of a table lack."""
         precision = self._asked.request.precision
         assert precision is not None
@@ -115,9 +115,9 @@ class MissingRuns:
                 identity = self._identities.of(words)
                 passes, group = num_passes(identity.content), group_of(identity.content)
                 for seed in seeds:
-                    yield Run(identity.run_id(seed, precision), (*words, f"seed={seed}"), passes, group)
+                    yield MissingRun(identity.run_id(seed, precision), (*words, f"seed={seed}"), passes, group)
 
-    def _launch(self, runs: list[Run]) -> list[Outcome]:
+    def _launch(self, runs: list[MissingRun]) -> list[Outcome]:
         """Do runs, and return how each ended."""
         say(f"{counted(len(runs), 'run')} to go", sys.stderr)
         asked = self._asked

@@ -23,7 +23,7 @@ def defaults_in_words(path: Path) -> str:
 def with_comments(text: str, comments: Mapping[str, str]) -> str:
     """Put comments beside the keys of a text in YAML.
 
-    Example:
+    Examples:
         >>> print(with_comments("optim:\\n  lr: 0.1", {"optim.lr": "of the head"}))
         optim:
           lr: 0.1                       # of the head

@@ -26,7 +26,7 @@ NUM_STEPS = 3  # the first of them only warms up
 
 @dataclass(frozen=True)
 class PaceGroup:
-    """Names runs whose epochs take about the same time, if as much of the training split is held out.
+    """Name runs whose epochs take about the same time, if as much of the training split is held out.
 
     Attributes:
         dataset, backbone: their names.
@@ -45,8 +45,8 @@ def group_of(config: dict[str, Any]) -> PaceGroup:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Holds what must be known of a run that is missing.
+class MissingRun:
+    """Hold what must be known of a run that tables lack.
 
     Attributes:
         words: its overrides.
@@ -60,7 +60,7 @@ class Run:
     group: PaceGroup
 
 
-def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], sources: Sources) -> str:
+def estimate(runs: Sequence[MissingRun], finished: Iterable[dict[str, Any]], sources: Sources) -> str:
     """Say how long runs take one after another, and how that is known, a line each.
 
     Args:
@@ -81,7 +81,7 @@ def estimate(runs: Sequence[Run], finished: Iterable[dict[str, Any]], sources: S
     return "\n".join(lines + [f"unknown: {_in_words(groups)}: {why}" for why, groups in unknown.items()])
 
 
-def _timed(runs: Iterable[Run], sources: Sources) -> tuple[dict[PaceGroup, float], dict[str, list[PaceGroup]]]:
+def _timed(runs: Iterable[MissingRun], sources: Sources) -> tuple[dict[PaceGroup, float], dict[str, list[PaceGroup]]]:
     """Time a few steps of each run.
 
     Returns:
@@ -132,7 +132,7 @@ def _of_steps(words: Sequence[str], sources: Sources) -> float:
 
 
 class _Clock(Progress):
-    """Notes when each step ends, and shows nothing."""
+    """Note when each step ends, and shows nothing."""
 
     def __init__(self) -> None:
         super().__init__(num_epochs=1, num_steps=NUM_STEPS, stream=None)

@@ -47,7 +47,7 @@ def silence(stream: TextIO) -> None:
 def counted(number: int, one: str, several: str = "") -> str:
     """Return a number with the word for one of them or for several; without `several` that is `one` and an `s`.
 
-    Example:
+    Examples:
         >>> counted(1, "class", "classes"), counted(1200, "row")
         ('1 class', '1,200 rows')
     """

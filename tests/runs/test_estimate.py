@@ -3,7 +3,7 @@
 import re
 
 from margin_bench.config.sources import Sources
-from margin_bench.runs.estimate import Run, estimate, group_of, num_passes
+from margin_bench.runs.estimate import MissingRun, estimate, group_of, num_passes
 from tests.helpers.tiny_run import TINY
 
 SIZES = [word for word in TINY if not word.startswith("epochs")]
@@ -20,7 +20,7 @@ def config(epochs, holdout=0.0, **dataset):
 
 def run(epochs, words=("dataset=digits", *SIZES), **changes):
     its_config = config(epochs, **changes)
-    return Run(f"run-{epochs}", tuple(words), num_passes(its_config), group_of(its_config))
+    return MissingRun(f"run-{epochs}", tuple(words), num_passes(its_config), group_of(its_config))
 
 
 def finished(seconds, epochs, **changes):

@@ -1,4 +1,4 @@
-"""Whole runs through the command: what they leave behind, and how they go on after whatever befell them."""
+"""Whole runs through the command: what they leave behind, and how they go on after a stop or a failure."""
 
 import contextlib
 import dataclasses
