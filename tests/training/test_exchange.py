@@ -58,8 +58,8 @@ def test_a_backward_that_fails_is_told_as_such_and_by_the_others_as_a_lost_proce
 
 
 @pytest.fixture
-def group_of_one():
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+def group_of_one(tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     yield
     dist.destroy_process_group()
 
