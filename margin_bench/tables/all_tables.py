@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 from margin_bench.config.sources import Sources
 from margin_bench.config.words import key_of
 from margin_bench.errors import ConfigError
+from margin_bench.runtime.console import tell
 from margin_bench.tables.cells import Measured, Request
 from margin_bench.tables.identities import Identities
 from margin_bench.tables.measure import measure
+from margin_bench.tables.overrides import NoPlaceError
 from margin_bench.tables.spec import Table, read_table
 from margin_bench.tables.usable_records import Records
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What records are of, as overrides, empty where no file has the name.
+    """A choice of data set and backbone that records are of.
 
     Attributes:
+        dataset, backbone: the overrides that choose them, empty where no file has the name.
         is_usual: whether the backbone is the one that the data set brings.
     """
 
@@ -27,25 +30,37 @@ class Setting:
 
 
 def every_table(request: Request, records: Records, identities: Identities) -> list[Measured]:
-    """Return every table, on every data set and backbone that records are of, that has a record in it."""
+    """Return every table, on every data set and backbone that records are of, that has a record in it.
+
+    A table in which the words of the request make a mistake is left out, and the mistake told on stderr.
+    """
     found: dict[tuple[str, ...], Measured] = {}
+    mistakes: dict[str, None] = {}
     settings = _settings(records, identities)
     for name in identities.sources.options("table"):
         table = read_table(name, identities.sources)
         for setting in settings:
             for words in _tried(table, setting, request):
-                each = _measured(table, replace(request, words=words + request.words), records, identities)
+                asked = replace(request, words=words + request.words)
+                each = _measured(table, asked, records, identities, mistakes)
                 if each:
                     found.setdefault((name, *words), each)
                     break
+    for mistake in mistakes:
+        tell(mistake)
     return list(found.values())
 
 
-def _measured(table: Table, request: Request, records: Records, identities: Identities) -> Measured | None:
-    """Return the table, if it has a place for the words of the request, and records."""
+def _measured(
+    table: Table, request: Request, records: Records, identities: Identities, mistakes: dict[str, None]
+) -> Measured | None:
+    """Return the table, if it has a place for the words of the request, and records; add a mistake to the others."""
     try:
         found = measure(table, request, records, identities)
-    except ConfigError:
+    except NoPlaceError:
+        return None
+    except ConfigError as error:
+        mistakes[f"{table.name} is left out: {error.__cause__ or error}"] = None
         return None
     return found if found.records else None
 

@@ -10,6 +10,10 @@ from margin_bench.errors import ConfigError
 from margin_bench.tables.spec import Axis, Block, Entry, Table
 
 
+class NoPlaceError(ConfigError):
+    """A value that a table has no place for, as it varies its key together with others."""
+
+
 def narrowed(table: Table, words: Sequence[str]) -> Table:
     """Return the table in which the user's overrides hold for every cell.
 
@@ -17,7 +21,7 @@ def narrowed(table: Table, words: Sequence[str]) -> Table:
     with those of this value, or, if there are none, with one that the override names.
 
     Raises:
-        ConfigError: an override has a value that the table does not, for a key that it varies together with others.
+        NoPlaceError: an override has a value that the table does not, for a key that it varies together with others.
     """
     for word in words:
         blocks = [
@@ -75,9 +79,9 @@ def _narrowed_blocks(blocks: list[Block], word: str, table_name: str) -> list[Bl
     return named[:1]
 
 
-def _clash(word: str, place: str, all_words: Sequence[tuple[str, ...]]) -> ConfigError:
+def _clash(word: str, place: str, all_words: Sequence[tuple[str, ...]]) -> NoPlaceError:
     standing = dict.fromkeys(own for words in all_words if (own := _own(words, word)))
-    return ConfigError(
+    return NoPlaceError(
         f"{word}: {place} varies more than {key_of(word)} alone, so another value has no place there\n"
         f"Take what it has ({', '.join(standing)}), or a table of your own (docs/tables.md)."
     )

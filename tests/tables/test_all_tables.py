@@ -54,5 +54,17 @@ def test_a_table_that_has_no_place_for_the_data_is_left_out(tmp_path, shown):
     assert "mine" not in [name for name, *_ in shown()]
 
 
+def test_a_table_in_which_the_words_are_wrong_is_left_out_and_told(tmp_path, shown, capsys):
+    write_table(tmp_path, "caption: Mine\nbase: dataset=digits\ncolumns: {name: x, values: {a: loss=bce}}\n")
+    write_run(tmp_path, "dataset=digits loss=bce")
+    write_run(tmp_path, "dataset=digits loss=twoway loss.way=class")
+    assert "mine" not in [name for name, *_ in shown("loss.way=class")]
+    assert ("table3", "dataset=digits", "loss.way=class") in shown("loss.way=class")
+    told = capsys.readouterr().err.splitlines()
+    assert next(line for line in told if "mine" in line).startswith(
+        "margin-bench: mine is left out: loss.way=class: bce is point-wise"
+    )
+
+
 def test_without_records_there_is_no_table(shown):
     assert shown() == []

@@ -3,8 +3,7 @@
 import pytest
 
 from margin_bench.config.sources import Sources
-from margin_bench.errors import ConfigError
-from margin_bench.tables.overrides import narrowed
+from margin_bench.tables.overrides import NoPlaceError, narrowed
 from margin_bench.tables.spec import read_table
 
 SOURCES = Sources()
@@ -47,7 +46,7 @@ def test_a_value_that_the_table_does_not_have_makes_one_row_or_block_of_it():
     ],
 )
 def test_a_value_without_a_place_in_what_the_table_varies_is_refused(name, word, place):
-    with pytest.raises(ConfigError, match=f"{word}: {place}"):
+    with pytest.raises(NoPlaceError, match=f"{word}: {place}"):
         narrow(name, word)
 
 
