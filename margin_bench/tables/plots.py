@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from margin_bench.tables.cells import Cell, Measured
-from margin_bench.tables.labels import place_labels
+from margin_bench.tables.plot_labels import place_labels
 from margin_bench.tables.sheet import TITLES
 from margin_bench.tables.spec import NO_AXIS, Axis, Block
 

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from margin_bench.tables.labels import place_labels
+from margin_bench.tables.plot_labels import place_labels
 
 
 def test_labels_of_near_points_lie_apart():
