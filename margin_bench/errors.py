@@ -10,7 +10,7 @@ from typing import Self
 
 
 class ExitCode(IntEnum):
-    """How a command can end: the one table of exit codes. The help is made of it, the README shows it.
+    """The one table of exit codes, from which the help is made; the README shows it.
 
     Attributes:
         meaning: what the code tells a user.

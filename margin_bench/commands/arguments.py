@@ -1,4 +1,4 @@
-"""Read the words of a command that has words of its own, and complete them in a shell.
+"""Parse the command lines of commands that are not Hydra's, and complete them in a shell.
 
 One parser serves all of these commands. Each tells it in `add_arguments` what it takes.
 """
@@ -16,7 +16,7 @@ OVERRIDE = re.compile(r"[+~]*(hydra/)?[\w.]+=")
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads the words after one command: those it needs, then its options.
+    """Read the words after one command: those it needs, then its options.
 
     Args:
         command: its name.
@@ -91,7 +91,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Command(Protocol):
-    """Says what a module with the name of a command offers."""
+    """The functions of a module with the name of a command."""
 
     def add_arguments(self, parser: Parser) -> None:
         """Tell the parser what the command takes."""

@@ -38,7 +38,7 @@ examples:
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Holds finished runs that differ in their seeds alone, in the order of their seeds.
+    """Hold finished runs that differ in their seeds alone, in the order of their seeds.
 
     Attributes:
         name: what the user calls it on the command line.

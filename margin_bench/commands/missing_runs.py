@@ -50,7 +50,7 @@ def _precision_here(for_hydra: Sequence[str]) -> str:
 
 
 class MissingRuns:
-    """Holds the tables of a command line, and finds and does the runs that they lack.
+    """Find and do the runs that the tables of a command line lack.
 
     Args:
         asked: what the command line asks for, with a precision and seeds.

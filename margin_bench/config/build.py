@@ -55,7 +55,7 @@ def _signature(function: Any, target: str) -> inspect.Signature:
     try:
         return inspect.signature(function)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"_target_={target} is not to be called by names: {error}") from error
+        raise ConfigError(f"_target_={target} cannot be called with named arguments: {error}") from error
 
 
 def _resolved(target: str) -> Any:
@@ -76,7 +76,7 @@ def refuse_foreign_targets(config: Mapping[str, Any], source: str) -> None:
             refuse_foreign_targets(value, source)
         elif key == "_target_" and value is not None and not _is_ours(str(value)):
             raise ConfigError(
-                f"{source} names _target_={value}, which is no data set or transform of margin-bench.\n"
+                f"{source} names _target_={value}, which is no code of margin-bench that a saved file may name.\n"
                 "Code that a saved file names is not run. If the run is your own, say trust=true."
             )
 

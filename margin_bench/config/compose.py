@@ -28,7 +28,7 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueEr
 
 @dataclass(frozen=True)
 class Composition:
-    """What the overrides of one run make.
+    """The configuration that the overrides of one run make, and what is wrong with them.
 
     Attributes:
         config: the configuration, with all overrides that are right.

@@ -9,20 +9,18 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from margin_bench import __version__
+from margin_bench.config.dotted import Content
 from margin_bench.config.sources import PACKAGE, Sources
 from margin_bench.errors import CheckpointError
 from margin_bench.runtime.files import cache_dir, sha256, write_atomic
 
 MOST = 2000  # entries of a file, each of about 1.5 kB
 
-Content = dict[str, Any]
-
 
 class Memo:
-    """What words compose to, in a file of the user's cache folder.
+    """Keep what words compose to in a file of the user's cache folder.
 
     A file that is damaged, of other sources or of another version is as good as none.
     """

@@ -20,7 +20,7 @@ from margin_bench.runtime.signals import EXIT_CODES
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
+    """The end of a job.
 
     Attributes:
         exit_code: the one it would have alone.
@@ -34,7 +34,7 @@ class Outcome:
 
 
 class JobsStopped(BaseException):
-    """Ends all jobs of this process, since a signal stopped one; `args[0]` is its error."""
+    """End all jobs of this process, since a signal stopped one; `args[0]` is its error."""
 
 
 def outcome_of(command: str, jobs: Sequence[Sequence[str]], config: DictConfig) -> Outcome:

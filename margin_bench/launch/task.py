@@ -1,6 +1,6 @@
 """Say what `train` and `evaluate` do with one composed configuration.
 
-Imports no torch until there is something to do, which a finished run has not.
+Imports nothing that trains for a finished run.
 """
 
 import os
@@ -20,7 +20,7 @@ from margin_bench.runtime.console import say
 
 
 class Task(Protocol):
-    """What a command does with one configuration, which it is made with.
+    """The work of a command on one configuration, which it is made with.
 
     Attributes:
         run_dir: the directory of the run that it makes; None: it makes none.

@@ -1,4 +1,4 @@
-"""Keeps what a run tells on its way: `metrics.jsonl`, a line for each epoch, and `log.txt`."""
+"""Keep what a run tells on its way: `metrics.jsonl`, a line for each epoch, and `log.txt`."""
 
 import json
 import os

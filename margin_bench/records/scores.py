@@ -19,7 +19,7 @@ SCORES = "scores.npz"
 
 @dataclass(frozen=True)
 class SavedScores:
-    """What a run's model, after the last epoch, gave the samples that it was scored on.
+    """The scores that a run's model gave its samples after the last epoch, with their targets.
 
     Attributes:
         scores: float32 (N, C), the logits.

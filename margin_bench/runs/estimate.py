@@ -132,7 +132,7 @@ def _of_steps(words: Sequence[str], sources: Sources) -> float:
 
 
 class _Clock(Progress):
-    """Note when each step ends, and shows nothing."""
+    """Note when each step ends, and show nothing."""
 
     def __init__(self) -> None:
         super().__init__(num_epochs=1, num_steps=NUM_STEPS, stream=None)

@@ -9,7 +9,10 @@ from margin_bench.errors import ExitCode, MarginBenchError
 
 
 def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
-    """Call `function(*args)` and return the exit code of that. An error of the user is told, ours goes through."""
+    """Call `function(*args)` and return the exit code.
+
+    A mistake of the user is told in a message; an error of ours is raised.
+    """
     try:
         function(*args)
     except MarginBenchError as error:

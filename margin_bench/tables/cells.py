@@ -15,7 +15,7 @@ TRIAL_SEED = 0
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks of a table.
+    """The wishes of a user for a table.
 
     Attributes:
         words: overrides for all cells.
@@ -56,7 +56,7 @@ class Trial:
 
     @property
     def has_diverged(self) -> bool:
-        """Whether its loss was not finite."""
+        """Return whether its loss was not finite."""
         return self.record is not None and self.record["status"] == DIVERGED
 
     @property
@@ -107,12 +107,12 @@ class Cell:
 
     @property
     def has_own_precision(self) -> bool:
-        """Whether its overrides set the precision, instead of leaving it to the machine."""
+        """Return whether its overrides set the precision, instead of leaving it to the machine."""
         return self.identity is not None and self.identity.has_own_precision
 
     @property
     def has_no_rate(self) -> bool:
-        """Whether all its trials have diverged, so that it stays empty."""
+        """Return whether all its trials have diverged, so that it stays empty."""
         return bool(self.trials) and all(trial.has_diverged for trial in self.trials)
 
     def values(self, measure: str) -> list[float]:

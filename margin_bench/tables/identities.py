@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from margin_bench.config.compose import Composer
-from margin_bench.config.dotted import leaves_of
+from margin_bench.config.dotted import Content, leaves_of
 from margin_bench.config.identity import decides, id_of, identity
 from margin_bench.config.memo import Memo
 from margin_bench.config.sources import Sources
@@ -13,8 +13,6 @@ from margin_bench.config.words import parsed
 from margin_bench.errors import ConfigError
 
 ANY_SEED = 2**62  # composed in place of the seed, so that it is seen where the seed gets to
-
-Content = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Identity:
 
     @property
     def has_own_precision(self) -> bool:
-        """Whether the overrides of the cell set it, instead of leaving it to the machine."""
+        """Return whether the overrides of the cell set it, instead of leaving it to the machine."""
         return bool(self.content["precision"] != "auto")
 
     @property

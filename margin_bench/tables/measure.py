@@ -19,7 +19,7 @@ from margin_bench.tables.search import at_best_rates
 from margin_bench.tables.spec import Table
 from margin_bench.tables.usable_records import Records
 
-# What the paper did and the configuration leaves to a user, so that its numbers stand beside runs with it and without.
+# Settings of the paper that are not our defaults; published numbers are shown with or without them.
 PAPERS_OWN = ("transforms=paper", "data.quirks.fixed_buckets=true")
 
 

@@ -84,7 +84,7 @@ def _difference(record: Record, traits: Traits, expected: Traits) -> str:
 
 
 def _revised(record: Record, key: str, traits: Traits, expected: Traits) -> str:
-    """Say which revision of a loss, a data set or a transform made a record; the first is no trait."""
+    """Say which revision of a loss, a data set or a transform made a record, where traits name none but the first."""
     group = key.partition(".")[0]
     section = record["config"][group]
     name = section.get("name") or section["_target_"].rpartition(".")[2]

@@ -4,12 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
+from margin_bench.config.dotted import Content
 from margin_bench.records.record import Record
 from margin_bench.tables.cells import Cell
-
-Content = dict[str, Any]
 
 
 def on_same_data(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:

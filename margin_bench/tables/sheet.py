@@ -20,7 +20,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Figure:
-    """What one cell says of one measure.
+    """The figure of one cell by one measure.
 
     Attributes:
         label: of the cell within its table.

@@ -73,7 +73,7 @@ class Table:
 
     @property
     def is_of_facts(self) -> bool:
-        """Whether its cells tell facts about data sets."""
+        """Return whether its cells tell facts about data sets."""
         return self.measures[0] in FACTS
 
 

@@ -132,7 +132,7 @@ def test_a_file_of_paths_runs_no_code(finished_run, tmp_path, capsys):
     write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
     (copy / "paths.json").write_text('{"dataset._target_": "/os/system", "transforms._target_": "os.system"}')
     assert main(["evaluate", f"run={copy}", "recompute=true", f"root={tmp_path}"]) == 2
-    assert "_target_=/os/system, which is no data set or transform" in capsys.readouterr().err
+    assert "_target_=/os/system, which is no code of margin-bench that a saved file may name" in capsys.readouterr().err
 
 
 def test_a_record_from_before_a_key_is_scored_with_the_value_that_the_key_came_with(
