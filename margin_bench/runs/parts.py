@@ -39,34 +39,41 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
             missing; or it holds no positive.
     """
     split: Split = build(dataset, split=name)
+    which = f"the {name} split of dataset={dataset['name']}"
     if split.faults:
         raise DataError(
-            f"the annotations of the {name} split of dataset={dataset['name']} are faulty: {split.faults[0]}\n"
+            f"the annotations of {which} are faulty: {split.faults[0]}\n"
             f"{len(split.faults)} in all: `margin-bench data check {dataset['name']}`, with the same dataset.KEY=VALUE "
             "lists them"
         )
+    _check_split(split, which)
+    return split
+
+
+def _check_split(split: Split, which: str) -> None:
+    """Check that images, targets and class names fit together and that there is a positive; `which` split, in words."""
     check_targets(split.targets)
     num_images, num_classes = len(split.images), len(split.class_names)
     if split.targets.shape != (num_images, num_classes):
         raise DataError(
-            f"the {name} split of dataset={dataset['name']} has {num_images} images and {num_classes} class names,\n"
+            f"{which} has {num_images} images and {num_classes} class names,\n"
             f"but targets of shape {split.targets.shape}; give one row per image and one column per class"
         )
-    if isinstance(split.images, np.ndarray) and (split.images.dtype != np.uint8 or split.images.shape[3:] != (3,)):
-        raise DataError(
-            f"the {name} split of dataset={dataset['name']} has images {split.images.dtype} {split.images.shape};\n"
-            "give uint8 (N, H, W, 3), RGB, or a list of image files"
-        )
-    if isinstance(split.images, list | tuple) and not all(isinstance(image, Path) for image in split.images):
-        raise DataError(
-            f"the {name} split of dataset={dataset['name']} has images that are no paths;\n"
-            "give a list of pathlib.Path, or uint8 (N, H, W, 3)"
-        )
-    if isinstance(split.images, ImageFiles):
-        check_image_files(split.images)
+    _check_images(split.images, which)
     if not positives(split.targets).any():
-        raise DataError(f"the {name} split of dataset={dataset['name']} holds no positive; check what it is made from")
-    return split
+        raise DataError(f"{which} holds no positive; check what it is made from")
+
+
+def _check_images(images: Any, which: str) -> None:
+    """Check that images are an array of uint8, or paths, of which none is missing in a folder of image files."""
+    if isinstance(images, np.ndarray) and (images.dtype != np.uint8 or images.shape[3:] != (3,)):
+        raise DataError(
+            f"{which} has images {images.dtype} {images.shape};\ngive uint8 (N, H, W, 3), RGB, or a list of image files"
+        )
+    if isinstance(images, list | tuple) and not all(isinstance(image, Path) for image in images):
+        raise DataError(f"{which} has images that are no paths;\ngive a list of pathlib.Path, or uint8 (N, H, W, 3)")
+    if isinstance(images, ImageFiles):
+        check_image_files(images)
 
 
 def load_splits(dataset: dict[str, Any], holdout: float) -> tuple[Split, Split]:
@@ -156,7 +163,7 @@ def _own_model(backbone: BackboneConfig, num_classes: int, pretrained: bool) -> 
     more = {"pretrained": True} if pretrained else {}
     try:
         model = call(target, {**backbone.options, "num_classes": num_classes, **more})
-    except (ConfigError, TypeError) as error:
+    except ConfigError as error:
         raise ConfigError(
             f"{error}\nbackbone._target_={target} is called with num_classes={num_classes} and backbone.options."
         ) from error
@@ -223,8 +230,33 @@ def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
     model = model_of(config.backbone, num_classes, pretrained=True).to(world.device)
     transform = build(config.transforms)
     check_fits(model, model_inputs(first_image(split, transform), world.device), num_classes)
-    sampler = TrainSampler(
-        num_samples=len(split),
+    sampler = _sampler_of(config, len(split), world)
+    batches = train_loader(
+        split,
+        transform,
+        sampler,
+        workers=_num_workers(config.workers, split, world),
+        pin_memory=world.device.type == "cuda",
+    )
+    return Trainer(
+        model=model,
+        optimizer=_optimizer_of(config, model),
+        loss=loss_of(config.loss, split, world.device),
+        batches=batches,
+        sampler=sampler,
+        layout=BatchLayout(config.batch_size, config.bucket_size, config.microbatch_size, world.rank, world.size),
+        world=world,
+        precision=config.precision,
+        seed=config.seed,
+        epochs=config.epochs,
+        steps_per_epoch=num_steps(len(split), config.batch_size),
+    )
+
+
+def _sampler_of(config: TrainConfig, num_samples: int, world: World) -> TrainSampler:
+    """Return what chooses the samples of this process's microbatches."""
+    return TrainSampler(
+        num_samples=num_samples,
         seed=config.seed,
         batch_size=config.batch_size,
         microbatch_size=config.microbatch_size,
@@ -232,31 +264,12 @@ def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
         world_size=world.size,
         fixed_order=config.data.quirks.fixed_buckets,
     )
-    return Trainer(
-        model=model,
-        optimizer=build_optimizer(
-            model,
-            head_of(model).parameters(),
-            **dataclasses.asdict(config.optim),
-            fused=config.precision != "fp16",
-        ),
-        loss=loss_of(config.loss, split, world.device),
-        batches=train_loader(
-            split,
-            transform,
-            sampler,
-            workers=_num_workers(config.workers, split, world),
-            pin_memory=world.device.type == "cuda",
-        ),
-        sampler=sampler,
-        layout=BatchLayout(
-            config.batch_size, config.bucket_size, config.microbatch_size, rank=world.rank, world_size=world.size
-        ),
-        world=world,
-        precision=config.precision,
-        seed=config.seed,
-        epochs=config.epochs,
-        steps_per_epoch=num_steps(len(split), config.batch_size),
+
+
+def _optimizer_of(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimiser of all parameters, the head's at a rate of their own; its step is not fused in fp16."""
+    return build_optimizer(
+        model, head_of(model).parameters(), **dataclasses.asdict(config.optim), fused=config.precision != "fp16"
     )
 
 

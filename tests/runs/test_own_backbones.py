@@ -80,9 +80,10 @@ class FixedClasses(nn.Module):
         super().__init__()
 
 
-class ManyOptions(nn.Module):
-    def __init__(self, **options):
-        super().__init__(**options)
+class Mistaken(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.head = nn.Linear(num_classes)
 
 
 def no_model(num_classes):
@@ -216,7 +217,6 @@ def test_a_head_that_get_classifier_names_need_not_be_linear(runs_dir):
     [
         ("Missing", "_target_=my_nets.Missing cannot be imported"),
         ("FixedClasses", "unexpected keyword argument 'num_classes'"),
-        ("ManyOptions", "unexpected keyword argument 'num_classes'"),
         ("Net", "argument: 'width'"),
         ("no_model", "gives int; expected a torch.nn.Module"),
         ("Lazy", "has lazy layers"),
@@ -233,6 +233,12 @@ def test_a_mistake_is_one_of_the_configuration_in_three_lines_at_most(runs_dir, 
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) <= 3
+
+
+def test_a_mistake_in_the_users_own_code_keeps_its_traceback(runs_dir):
+    with pytest.raises(TypeError, match="out_features") as raised:
+        train(runs_dir, "backbone=own", "backbone._target_=my_nets.Mistaken")
+    assert any(entry.path.name == "my_nets.py" for entry in raised.traceback)
 
 
 @pytest.mark.parametrize(

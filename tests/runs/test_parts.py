@@ -34,6 +34,15 @@ def test_class_frequencies_are_counted_not_given():
         loss_of(loss, split, torch.device("cpu"))
 
 
-def test_images_that_are_no_paths_are_refused():
-    with pytest.raises(DataError, match="images that are no paths"):
-        load_splits(group(["a.jpg", "b.jpg"], 2), holdout=0.0)
+@pytest.mark.parametrize(
+    ("images", "num_positives", "said"),
+    [
+        (["a.jpg", "b.jpg"], 2, "images that are no paths"),
+        (np.zeros((2, 8, 8, 3), np.float32), 2, "give uint8"),
+        (np.zeros((2, 8, 8), np.uint8), 2, "give uint8"),
+        ([Path("a.jpg")], 0, "holds no positive"),
+    ],
+)
+def test_a_split_that_cannot_be_trained_on_is_refused(images, num_positives, said):
+    with pytest.raises(DataError, match=f"the train split of dataset=mine .*\n?.*{said}"):
+        load_splits(group(images, num_positives), holdout=0.0)
