@@ -79,8 +79,8 @@ def submit(launcher: Any, jobs: Sequence[Sequence[str]]) -> list["Job[Any]"]:
     """
     from hydra.core.singleton import Singleton
 
-    state = Singleton.get_state()
-    calls = [(list(words), "hydra.sweep.dir", number, f"job_{number}", state) for number, words in enumerate(jobs)]
+    key, state = "hydra.sweep.dir", Singleton.get_state()
+    calls = [(list(words), key, number, f"job_id_for_{number}", state) for number, words in enumerate(jobs)]
     return _executor(launcher).map_array(launcher, *zip(*calls, strict=True))
 
 

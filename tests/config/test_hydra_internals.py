@@ -2,6 +2,7 @@
 
 import pytest
 from hydra.errors import HydraException
+from submitit import AutoExecutor
 
 from margin_bench.config.hydra_internals import (
     apply_override,
@@ -9,6 +10,7 @@ from margin_bench.config.hydra_internals import (
     group_options,
     instantiate_launcher,
     parse_override,
+    submit,
 )
 from margin_bench.config.sources import Sources
 
@@ -48,3 +50,30 @@ def test_a_launcher_is_made_with_its_name(words, name):
         launcher, found = instantiate_launcher("train", words, lambda config: None)
     assert found == name
     assert callable(launcher.launch)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("submitit_local", ["timeout_min=5", "mem_gb=3"]),
+        ("submitit_slurm", ["timeout_min=5", "partition=any", "max_num_timeout=7"]),
+    ],
+)
+def test_jobs_are_submitted_as_the_launcher_itself_submits_them(tmp_path, monkeypatch, name, options):
+    calls = []
+
+    def map_array(executor, launcher, words, keys, numbers, ids, states):
+        known = [set(state["instances"]) for state in states]
+        calls.append((launcher, vars(executor._executor), words, keys, numbers, ids, known))
+        return []
+
+    monkeypatch.setattr(AutoExecutor, "map_array", map_array)
+    monkeypatch.setattr("shutil.which", lambda program: f"/usr/bin/{program}")  # as on a machine that has Slurm
+    words = [f"hydra/launcher={name}", f"hydra.sweep.dir={tmp_path}", *(f"hydra.launcher.{word}" for word in options)]
+    with Sources().opened():
+        launcher, _ = instantiate_launcher("train", words, lambda config: None)
+        jobs = [["seed=0"], ["seed=1", "epochs=2"]]
+        launcher.launch(jobs, initial_job_idx=0)
+        submit(launcher, jobs)
+    theirs, ours = calls
+    assert ours == theirs
