@@ -34,6 +34,11 @@ def bootstrap(statistics: Sequence[Statistic], num_samples: int, resamples: int,
 
     Returns:
         float64 (resamples, statistics), the same for any number of cores.
+
+    Examples:
+        >>> share_drawn = lambda draws: (draws > 0).mean(axis=0)
+        >>> bootstrap([share_drawn], num_samples=1, resamples=3, seed=0).tolist()  # one sample is drawn each time
+        [[1.0], [1.0], [1.0]]
     """
 
     def block(start: int) -> NDArray[np.float64]:
@@ -72,6 +77,13 @@ def map_class_of_draws(scores: Scores, targets: Targets) -> Statistic:
     Args:
         scores: float (N, C), finite.
         targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+    Examples:
+        >>> scores = np.array([[0.9], [0.5], [0.2]])
+        >>> targets = np.array([[0], [1], [0]], np.int8)
+        >>> of_draws = map_class_of_draws(scores, targets)
+        >>> of_draws(np.array([[1, 0], [1, 2], [1, 1]], np.uint8)).tolist()  # each once; the first left out
+        [0.5, 1.0]
     """
     per_class = [_average_precision_of_draws(*column) for column in zip(scores.T, targets.T, strict=True)]
 
@@ -89,6 +101,13 @@ def map_sample_of_draws(scores: Scores, targets: Targets) -> Statistic:
     Args:
         scores: float (N, C), finite.
         targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
+
+    Examples:
+        >>> scores = np.array([[0.9, 0.1], [0.9, 0.1]])
+        >>> targets = np.array([[1, 0], [0, 1]], np.int8)  # average precisions of 1 and 1/2
+        >>> of_draws = map_sample_of_draws(scores, targets)
+        >>> of_draws(np.array([[1, 2], [1, 0]], np.uint8)).tolist()  # each once; the first twice
+        [0.75, 1.0]
     """
     precisions = sample_average_precisions(scores, targets)
     counted = ~np.isnan(precisions)

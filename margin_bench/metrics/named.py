@@ -22,6 +22,10 @@ def named_metrics(names: str | Sequence[str] | None) -> dict[str, Metric]:
 
     Raises:
         ConfigError: there is no such function, or it does not take scores and targets.
+
+    Examples:
+        >>> named_metrics(["one_error", "margin_bench.metrics.map_class"])  # doctest: +ELLIPSIS
+        {'one_error': <function one_error at ...>, 'margin_bench.metrics.map_class': <function map_class at ...>}
     """
     return {name: _found(name) for name in chosen_metrics(names)}
 
@@ -37,6 +41,13 @@ def values_of(metrics: Mapping[str, Metric], scores: Scores, targets: Targets) -
     Raises:
         ConfigError: a metric returns something other than a number.
         DataError: a metric is not defined for these targets (ValueError).
+
+    Examples:
+        >>> import numpy as np
+        >>> scores = np.array([[0.9, 0.1], [0.9, 0.1]])
+        >>> targets = np.array([[1, 0], [0, 1]], np.int8)
+        >>> values_of(named_metrics(["one_error", "coverage_error"]), scores, targets)
+        {'one_error': 0.5, 'coverage_error': 1.5}
     """
     return {name: _value(name, metric, scores, targets) for name, metric in metrics.items()}
 

@@ -26,6 +26,10 @@ class ScoredRun:
     Attributes:
         mean: over its runs.
         std: over its runs; None for a single one.
+
+    Examples:
+        >>> ScoredRun(mean=0.75, std=None)
+        ScoredRun(mean=0.75, std=None)
     """
 
     mean: float
@@ -46,6 +50,16 @@ class Difference:
         by_unit: the differences of their average precisions, float64 (C,) or (N,); NaN for one without positives.
         wilcoxon_p: the two-sided p-value of the signed-rank test over these differences.
         holm_p: the same, corrected for the number of groups that are compared with the first.
+
+    Examples:
+        >>> targets = np.array([[1, 0], [0, 1]], np.int8)
+        >>> always_first, right = np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([[0.9, 0.1], [0.1, 0.9]])
+        >>> (comparison,) = compare([[always_first], [right]], targets, ["map_sample"], resamples=100, seed=0)
+        >>> (difference,) = comparison.differences
+        >>> difference.difference, difference.better, difference.worse, difference.equal
+        (0.25, 1, 0, 1)
+        >>> difference.by_unit.tolist()
+        [0.0, 0.5]
     """
 
     difference: float
@@ -67,6 +81,10 @@ class Comparison:
         metric: of METRICS.
         groups: the metric of each group.
         differences: from the first group, of the second and all after it.
+
+    Examples:
+        >>> Comparison("map_class", [ScoredRun(mean=0.75, std=None)], differences=[])
+        Comparison(metric='map_class', groups=[ScoredRun(mean=0.75, std=None)], differences=[])
     """
 
     metric: str
@@ -89,6 +107,13 @@ def compare(
     Raises:
         ConfigError: no resample has a positive, as may happen where both are few.
         ValueError: scores are not finite, or shapes differ.
+
+    Examples:
+        >>> targets = np.array([[1, 0], [0, 1]], np.int8)
+        >>> always_first, right = np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([[0.9, 0.1], [0.1, 0.9]])
+        >>> (comparison,) = compare([[always_first], [right]], targets, ["map_sample"], resamples=100, seed=0)
+        >>> [group.mean for group in comparison.groups], comparison.differences[0].interval
+        ([0.75, 1.0], (0.0, 0.5))
     """
     runs = [scores for group in groups for scores in group]
     of_draws = [METRICS[metric][1](scores, targets) for metric in metrics for scores in runs]

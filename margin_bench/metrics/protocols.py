@@ -20,6 +20,10 @@ class Protocol:
         about: what sets it apart, in words.
         interpolated: as in `class_average_precisions`.
         empty_is_zero: count classes and samples without a positive as 0; otherwise they are left out.
+
+    Examples:
+        >>> PROTOCOLS["sklearn"]
+        Protocol(about='what has no positive counts as 0', interpolated=False, empty_is_zero=True)
     """
 
     about: str
@@ -76,6 +80,13 @@ def report(scores: Scores, targets: Targets, protocol: str, where: str, others: 
         protocol: a name of PROTOCOLS, or ALL.
         where: which scores these are, in words.
         others: the values of other metrics, by name.
+
+    Examples:
+        >>> scores = np.array([[0.9, 0.1], [0.9, 0.1]])
+        >>> targets = np.array([[1, 0], [0, 1]], np.int8)
+        >>> print(report(scores, targets, "paper", "test split", {"one_error": 0.5}))
+        mAP@class 50.00   mAP@sample 75.00   (paper protocol, test split)
+          one_error  0.5000
     """
     below = [f"  {name:<{max(map(len, others))}}  {value:.4f}" for name, value in others.items()]
     if protocol != ALL:
@@ -89,7 +100,15 @@ def report(scores: Scores, targets: Targets, protocol: str, where: str, others: 
 
 
 def in_percent(metrics: Mapping[str, Any]) -> str:
-    """Write both metrics in percent, and how many classes and samples had no positive and so were left out of them."""
+    """Write both metrics in percent, and how many classes and samples had no positive and so were left out of them.
+
+    Args:
+        metrics: from `metrics_by`.
+
+    Examples:
+        >>> in_percent({"map_class": 0.5, "map_sample": 0.75, "classes_left_out": 0, "samples_left_out": 2})
+        'mAP@class 50.00   mAP@sample 75.00   without 2 samples that have no positive'
+    """
     text = f"mAP@class {100 * metrics['map_class']:.2f}   mAP@sample {100 * metrics['map_sample']:.2f}"
     left_out = [
         counted(metrics[f"{several}_left_out"], one, several)

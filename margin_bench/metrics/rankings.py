@@ -24,6 +24,13 @@ def check_rankings(scores: Scores, targets: Targets, ndim: int = 2) -> None:
 
     Raises:
         ValueError: a score is NaN or infinite, the shapes differ, or they have another number of dimensions.
+
+    Examples:
+        >>> check_rankings(np.zeros((2, 3)), np.zeros((2, 3), np.int8))
+        >>> check_rankings(np.zeros((2, 3)), np.zeros((2, 4), np.int8))
+        Traceback (most recent call last):
+            ...
+        ValueError: Expected scores and targets of one shape with 2 dimensions, got (2, 3) and (2, 4).
     """
     if scores.ndim != ndim or scores.shape != targets.shape:
         raise ValueError(
@@ -65,6 +72,11 @@ def mean_over_samples(of_rows: Callable[[Scores, Targets], NDArray[Any]], scores
 
 
 def blocks_of(num_rankings: int, length: int) -> Iterator[slice]:
-    """Divide rankings, each of `length` entries, into slices of as many as stay in the cache together."""
+    """Divide rankings, each of `length` entries, into slices of as many as stay in the cache together.
+
+    Examples:
+        >>> list(blocks_of(num_rankings=5, length=100_000))  # 262,144 entries stay
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
     size = max(1, _BLOCK_ENTRIES // max(1, length))
     return (slice(start, start + size) for start in range(0, num_rankings, size))

@@ -80,7 +80,17 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
 
 
 def find_run(run: str, runs_dir: Path) -> Path:
-    """Return the directory of a run that is given by its id within `runs_dir`, or by its path."""
+    """Return the directory of a run that is given by its id within `runs_dir`, or by its path.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "digits-0123").mkdir()
+        ...     find_run("digits-0123", Path(folder)) == Path(folder) / "digits-0123"
+        True
+        >>> find_run("elsewhere/digits-0123", Path("runs")).as_posix()
+        'elsewhere/digits-0123'
+    """
     within = runs_dir / run
     return within if within.is_dir() else Path(run)
 
@@ -90,6 +100,13 @@ def read_finished(run_dir: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: there is no such run, it is not finished, or its record cannot be trusted.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_record(Path(folder), {"status": FINISHED, "metrics": {"map_class": 0.5}})
+        ...     read_finished(Path(folder))["metrics"]
+        {'map_class': 0.5}
     """
     record = read_record(run_dir)
     if record is None or record["status"] != FINISHED:

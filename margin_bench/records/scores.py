@@ -50,6 +50,14 @@ def load_scores(run_dir: Path, record: dict[str, Any]) -> SavedScores:
 
     Raises:
         CheckpointError: they are missing, or not those of the record.
+
+    Examples:
+        >>> import tempfile
+        >>> saved = SavedScores(np.zeros((2, 1), np.float32), np.array([[1], [0]], np.int8), ("cat",))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_scores(Path(folder), saved)
+        ...     load_scores(Path(folder), {"scores_sha256": scores_sha256(Path(folder))}).class_names
+        ('cat',)
     """
     found = scores_sha256(run_dir)
     if found is None or found != record.get("scores_sha256"):
