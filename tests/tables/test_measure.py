@@ -140,3 +140,13 @@ def test_a_cell_that_does_not_compose_is_told_with_its_table(tmp_path):
     write_run(tmp_path, "dataset=digits loss=asl")
     with pytest.raises(ConfigError, match=r"a cell of mine \(dataset=digits loss=asl loss\.way=both\): .*point-wise"):
         measured(tmp_path, "mine", own=own)
+
+
+def test_a_run_whose_experiment_renames_its_data_is_in_its_cell(tmp_path):
+    words = "dataset=digits experiment=renamed loss=twoway"
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "renamed.yaml").write_text("# @package _global_\ndataset:\n  name: renamed\n")
+    write_table(tmp_path, f"caption: Mine\nbase: {words}\n")
+    run = write_run(tmp_path / "runs", words, own=tmp_path)
+    table = measured(tmp_path / "runs", "mine", own=tmp_path)
+    assert [record["run_id"] for record in table.records] == [run.name]
