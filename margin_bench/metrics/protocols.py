@@ -107,7 +107,7 @@ def in_percent(metrics: Mapping[str, Any]) -> str:
 
     Examples:
         >>> in_percent({"map_class": 0.5, "map_sample": 0.75, "classes_left_out": 0, "samples_left_out": 2})
-        'mAP@class 50.00   mAP@sample 75.00   without 2 samples that have no positive'
+        'mAP@class 50.00   mAP@sample 75.00   (without a positive and left out: 2 samples)'
     """
     text = f"mAP@class {100 * metrics['map_class']:.2f}   mAP@sample {100 * metrics['map_sample']:.2f}"
     left_out = [
@@ -115,4 +115,4 @@ def in_percent(metrics: Mapping[str, Any]) -> str:
         for one, several in (("class", "classes"), ("sample", "samples"))
         if metrics[f"{several}_left_out"]
     ]
-    return f"{text}   without {' and '.join(left_out)} that have no positive" if left_out else text
+    return f"{text}   (without a positive and left out: {' and '.join(left_out)})" if left_out else text

@@ -65,7 +65,7 @@ def test_the_report_names_the_protocol_or_has_them_all():
         np.array([[POSITIVE, NEGATIVE], [NEGATIVE, NEGATIVE]], np.int8),
     )
     assert report(scores, targets, PAPER, "here", {}) == (
-        "mAP@class 100.00   mAP@sample 100.00   without 1 class and 1 sample that have no positive   "
+        "mAP@class 100.00   mAP@sample 100.00   (without a positive and left out: 1 class and 1 sample)   "
         "(paper protocol, here)"
     )
     place, *lines = report(scores, targets, "all", "here", {}).splitlines()
