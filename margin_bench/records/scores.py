@@ -64,8 +64,8 @@ def load_scores(run_dir: Path, record: dict[str, Any]) -> SavedScores:
         cause = "is missing" if found is None else "is not what the record says: another SHA-256"
         raise CheckpointError(
             f"{run_dir / SCORES} {cause}\n"
-            "margin-bench evaluate recompute=true does without it where the weights are there. Else run it again, with another\n"
-            "runs_dir where only its record was kept."
+            "margin-bench evaluate recompute=true does without it where the weights are there. Else run it again,\n"
+            "with another runs_dir where only its record was kept."
         )
     with np.load(run_dir / SCORES, allow_pickle=False) as content:
         return SavedScores(content["scores"], content["targets"], tuple(content["class_names"].tolist()))
