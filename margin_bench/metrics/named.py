@@ -2,7 +2,11 @@
 
 import inspect
 import pkgutil
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from margin_bench.config.schema import chosen_metrics
 from margin_bench.errors import ConfigError, DataError
@@ -34,12 +38,12 @@ def values_of(metrics: Mapping[str, Metric], scores: Scores, targets: Targets) -
     """Compute metrics and return their values by name.
 
     Args:
-        metrics: from `named_metrics`.
+        metrics: from `named_metrics`; each is given views of the arrays that cannot be written to.
         scores: float (N, C), finite.
         targets: int8 (N, C) of POSITIVE, NEGATIVE and UNLABELED.
 
     Raises:
-        ConfigError: a metric returns something other than a number.
+        ConfigError: a metric returns something other than a number, or works in place on what it is given.
         DataError: a metric is not defined for these targets (ValueError).
 
     Examples:
@@ -65,10 +69,21 @@ def _found(name: str) -> Metric:
 
 def _value(name: str, metric: Metric, scores: Scores, targets: Targets) -> float:
     try:
-        value = metric(scores, targets)
+        value = metric(_read_only(scores), _read_only(targets))
     except ValueError as error:
+        if "read-only" in str(error):
+            raise ConfigError(f"metric.names: {name} works in place on what it is given; take a copy") from error
         raise DataError(f"metric.names: {name}: {error}") from error
+    except Exception as error:
+        error.add_note(f"metric.names: {name} failed")
+        raise
     try:
         return float(value)
-    except (TypeError, ValueError):
-        raise ConfigError(f"metric.names: expected a number from {name}, got {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"metric.names: expected a number from {name}, got {reprlib.repr(value)}") from None
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.setflags(write=False)
+    return view

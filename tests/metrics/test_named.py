@@ -22,6 +22,10 @@ def own_metrics(tmp_path, monkeypatch):
         "def of_scores_alone(scores):\n    return 0.0\n"
         "def words(scores, targets):\n    return 'many'\n"
         "def undefined(scores, targets):\n    raise ValueError('needs three classes')\n"
+        "def endless(scores, targets):\n    return 10**400\n"
+        "def sorting(scores, targets):\n    scores.sort(1)\n    return 0.0\n"
+        "def erasing(scores, targets):\n    targets[:] = 0\n    return 0.0\n"
+        "def failing(scores, targets):\n    return scores.none\n"
         "LIMIT = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -75,3 +79,24 @@ def test_a_metric_that_returns_no_number_is_refused(own_metrics):
 def test_a_metric_that_is_not_defined_says_why(own_metrics):
     with pytest.raises(DataError, match=r"own_metrics\.undefined: needs three classes"):
         values_of(named_metrics("own_metrics.undefined"), SCORES, TARGETS)
+
+
+def test_a_metric_that_returns_a_number_too_large_is_refused(own_metrics):
+    with pytest.raises(ConfigError, match=r"expected a number from own_metrics\.endless, got 10000+\.\.\.0+$"):
+        values_of(named_metrics("own_metrics.endless"), SCORES, TARGETS)
+
+
+@pytest.mark.parametrize("name", ["own_metrics.sorting", "own_metrics.erasing"])
+def test_a_metric_that_works_in_place_is_refused_and_what_it_was_given_stays(own_metrics, name):
+    scores, targets = SCORES.copy(), TARGETS.copy()
+    with pytest.raises(ConfigError, match=rf"{name} works in place on what it is given; take a copy"):
+        values_of(named_metrics(name), scores, targets)
+    assert (scores == SCORES).all()
+    assert (targets == TARGETS).all()
+    assert scores.flags.writeable
+
+
+def test_a_metric_that_fails_is_named_beside_its_own_traceback(own_metrics):
+    with pytest.raises(AttributeError, match="none") as failed:
+        values_of(named_metrics("own_metrics.failing"), SCORES, TARGETS)
+    assert failed.value.__notes__ == ["metric.names: own_metrics.failing failed"]
