@@ -108,7 +108,7 @@ def backward_batch(
         all_targets = torch.cat([targets for _, targets in microbatches])
         gradient, statistics = _logit_gradient(logits, all_targets, loss, layout, world)
         gradients = torch.split(gradient, layout.microbatch_size)
-    with merged_statistics(exchange.model, world, layout.num_microbatches):
+    with merged_statistics(exchange.model, world):
         for index, (number, (images, targets)) in enumerate(numbered):
             with exchange.microbatch(is_last=index == layout.num_microbatches - 1):
                 logits = forward(exchange.replica, images, number)

@@ -17,11 +17,23 @@ BATCH_SIZE, NUM_CLASSES = 512, 10
 LAYOUTS = [(microbatch, bucket) for microbatch in (32, 128) for bucket in (64, 128, 512)]
 
 
-def make_model(norm: bool) -> nn.Module:
+class SometimesNormed(nn.BatchNorm2d):
+    """Batch normalisation that some microbatches leave out and others go through twice."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        for _ in range(int(torch.randint(3, ()))):
+            features = super().forward(features)
+        return features
+
+
+def make_model(norm: type[nn.BatchNorm2d] | None) -> nn.Module:
     """Return a small convolutional net; with `norm` it has batch normalisation and dropout."""
     torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 8, 3, stride=2), *([nn.BatchNorm2d(8), nn.Dropout(0.2)] if norm else []), nn.GELU()]
+    layers = [nn.Conv2d(3, 8, 3, stride=2), *([norm(8), nn.Dropout(0.2)] if norm else []), nn.GELU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, NUM_CLASSES))
+
+
+NORMS = {"plain": None, "frozen": nn.BatchNorm2d, "train": nn.BatchNorm2d, "sometimes": SometimesNormed}
 
 
 def make_batch() -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,9 +53,9 @@ def seeded_forward(model: nn.Module, microbatch: torch.Tensor, number: int) -> t
 
 
 def one_step(world: World, microbatch_size: int, bucket_size: int, mode: str) -> dict[str, torch.Tensor]:
-    """Return weights and buffers after one step; `mode` is plain, frozen (batch norm in evaluation mode) or train."""
-    model = make_model(norm=mode != "plain")
-    model.train(mode == "train")
+    """Return weights and buffers after one step; `mode` is one of NORMS; frozen: batch norm in evaluation mode."""
+    model = make_model(NORMS[mode])
+    model.train(mode in ("train", "sometimes"))
     images, targets = make_batch()
     layout = BatchLayout(BATCH_SIZE, bucket_size, microbatch_size, rank=world.rank, world_size=world.size)
     rows = slice(layout.first_row, layout.first_row + layout.num_rows)
@@ -64,7 +76,7 @@ if __name__ == "__main__":
     with join_world() as world:
         steps = {
             f"{mode} {microbatch} {bucket}": one_step(world, microbatch, bucket, mode)
-            for mode in ("plain", "frozen", "train")
+            for mode in NORMS
             for microbatch, bucket in LAYOUTS
         }
         if world.is_first:

@@ -22,5 +22,5 @@ def test_frozen_statistics_stay_while_the_microbatch_is_normalised_by_itself():
 
 def test_a_momentum_that_cannot_be_chained_is_refused():
     model = nn.BatchNorm2d(4, momentum=None)
-    with pytest.raises(ValueError, match="momentum=None"), merged_statistics(model, World(size=2), 1):
+    with pytest.raises(ValueError, match="momentum=None"), merged_statistics(model, World(size=2)):
         pass

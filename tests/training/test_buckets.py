@@ -37,7 +37,7 @@ def assert_same(state, expected, rtol=1e-6):
 
 @pytest.mark.parametrize("bucket_size", [64, 128, 512])
 def test_a_step_is_that_of_the_whole_batch_in_one_graph(steps, bucket_size):
-    model = one_step.make_model(norm=False)
+    model = one_step.make_model(norm=None)
     images, targets = one_step.make_batch()
     logits, loss = model(images), TwoWayLoss()
     buckets = [slice(first, first + bucket_size) for first in range(0, len(images), bucket_size)]
@@ -52,7 +52,7 @@ def test_a_step_is_that_of_the_whole_batch_in_one_graph(steps, bucket_size):
         torch.testing.assert_close(loss_sum / num_buckets, value.detach(), rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize("mode", ["frozen", "train"])
+@pytest.mark.parametrize("mode", ["frozen", "train", "sometimes"])
 @pytest.mark.parametrize(("microbatch_size", "bucket_size"), one_step.LAYOUTS)
 def test_a_step_with_batch_norm_is_that_of_one_process_with_the_same_microbatch(
     steps, alone, microbatch_size, bucket_size, mode
