@@ -18,6 +18,10 @@ from margin_bench.runtime.files import cache_dir, sha256, write_atomic
 
 MOST = 2000  # entries of a file, each of about 1.5 kB
 
+_VARIABLE = re.compile(r"\$\{oc\.env:(\w+)(?=[,}])")
+_FILE = re.compile(r"\$\{package_file:[^${}]*\}")
+_OTHER = re.compile(r"\$\{[^}]*(:|\$\{)")  # a resolver, or what may become one
+
 
 class Memo:
     """Keep what words compose to in a file of the user's cache folder.
@@ -61,6 +65,8 @@ def _key(words: Sequence[str]) -> str:
 
 def _read(path: Path, origin: str) -> dict[str, Content]:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return {}
         checksum, _, body = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, ValueError):
         return {}
@@ -76,10 +82,14 @@ def _origin(sources: Sources) -> str:
     texts = {str(path): _text(path) for folder in sources.dirs for path in _yaml_files(folder)}
     code = {path.name: _text(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
     versions = [__version__, *map(importlib.metadata.version, ("hydra-core", "omegaconf"))]
-    named = set(re.findall(r"[A-Za-z]\w*", "".join(texts.values())))  # without `_`, which a shell sets for each command
-    variables = {name: value for name, value in sorted(os.environ.items()) if name in named}
-    now = time.time_ns() if any("${now:" in text for text in texts.values()) else None
+    variables = {name: os.environ.get(name) for text in texts.values() for name in sorted(_VARIABLE.findall(text))}
+    now = time.time_ns() if any(map(_is_open, texts.values())) else None  # then nothing is as before
     return sha256(json.dumps([texts, code, versions, str(PACKAGE), variables, now]).encode())
+
+
+def _is_open(text: str) -> bool:
+    """Return whether a file has a resolver of which it is not known here what its value depends on."""
+    return bool(_OTHER.search(_FILE.sub("", _VARIABLE.sub("", text))))
 
 
 def _yaml_files(folder: Path) -> list[Path]:

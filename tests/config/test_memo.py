@@ -1,5 +1,7 @@
 """What words compose to is remembered until something changes that it is composed of."""
 
+import os
+
 import pytest
 
 from margin_bench.config import memo as module
@@ -139,3 +141,36 @@ def test_a_memory_that_grows_too_large_keeps_what_is_new(own, monkeypatch):
         remember(own, (f"epochs={number}",))
     memo = Memo(Sources(own))
     assert [memo.get((f"epochs={number}",)) is None for number in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${ now:%S}",
+        "${oc.decode:${oc.env:TP_${loss.name},4.0}}",
+        "${oc.env:'OTHER'}",
+        "${oc.env:OTHER,${now:%S}}",
+        "${oc.${part}:OTHER}",
+    ],
+)
+def test_a_file_of_which_it_is_not_known_what_it_depends_on_is_never_remembered(value, own):
+    (own / "loss" / "mine.yaml").write_text(f"name: {value}\n")
+    memo = Memo(Sources(own))
+    memo.add(WORDS, CONTENT)
+    memo.save()
+    assert Memo(Sources(own)).get(WORDS) is None
+
+
+def test_a_variable_that_begins_with_an_underscore_counts(own, monkeypatch):
+    (own / "loss" / "mine.yaml").write_text("name: ${oc.env:_HID,1.0}\n")
+    remember(own)
+    assert Memo(Sources(own)).get(WORDS) == CONTENT
+    monkeypatch.setenv("_HID", "2.0")
+    assert Memo(Sources(own)).get(WORDS) is None
+
+
+def test_a_pipe_in_the_place_of_the_memory_is_not_waited_for(own):
+    path = remember(own)
+    path.unlink()
+    os.mkfifo(path)
+    assert Memo(Sources(own)).get(WORDS) is None
