@@ -79,10 +79,10 @@ def read_paths(run_dir: Path) -> Content:
         CheckpointError: their file is damaged.
     """
     try:
+        if not (run_dir / PATHS).is_file():  # a pipe would be waited for
+            return {}
         paths = json.loads((run_dir / PATHS).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{run_dir / PATHS} cannot be read: {error}\nDelete it, and give root=DIR.") from error
     if not isinstance(paths, dict):
         raise CheckpointError(f"{run_dir / PATHS} holds no paths by key\nDelete it, and give root=DIR.")

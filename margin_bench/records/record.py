@@ -60,6 +60,8 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     """
     path = run_dir / RECORD
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise _untrusted(path, "is no regular file")
         content = json.loads(path.read_bytes(), parse_constant=_refuse)
     except FileNotFoundError:
         return None
@@ -67,7 +69,7 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
         raise CheckpointError(f"{path.parent} lies in a file. Give a folder as runs_dir=DIR.") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.\nMake it readable.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _untrusted(path, "is not JSON") from error
     if not isinstance(content, dict) or "schema" not in content or "sha256" not in content:
         raise _untrusted(path, "is not the record of a run")

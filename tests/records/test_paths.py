@@ -1,6 +1,7 @@
 """Paths of this machine: taken out of what goes into a record, kept beside it, and put in again."""
 
 import json
+import os
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -104,11 +105,16 @@ def test_paths_come_back_as_they_were_and_without_a_file_there_are_none(tmp_path
     assert read_paths(tmp_path) == {"dataset.root": "/data/ü"}
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "\xff"])
+@pytest.mark.parametrize("content", ["{", "[1]", "\xff", "[" * 200_000])
 def test_a_damaged_file_of_paths_is_told(content: str, tmp_path: Path) -> None:
     (tmp_path / "paths.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(CheckpointError, match="Delete it, and give root=DIR"):
         read_paths(tmp_path)
+
+
+def test_a_pipe_in_the_place_of_paths_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "paths.json")
+    assert read_paths(tmp_path) == {}
 
 
 def test_a_run_finds_its_data_where_they_were(tmp_path: Path) -> None:

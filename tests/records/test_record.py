@@ -1,6 +1,7 @@
 """The record of a run: written, read, and refused where it cannot be trusted."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,7 @@ def test_many_records_that_cannot_be_read_for_one_cause_are_told_in_one_line(tmp
         (b"", "is not JSON"),
         (b'{"schema": 3, ', "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
+        (b"[" * 200_000, "is not JSON"),
         (b'{"schema": 3, "sha256": "", "map_class": NaN}', "is not JSON"),
         (b"[1, 2]", "is not the record of a run"),
         (b'{"status": "finished"}', "is not the record of a run"),
@@ -227,3 +229,12 @@ assert environment()["hardware"]["gpus"] == []
 assert not {"torch", "numpy", "tqdm"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
+
+
+def test_what_is_no_regular_file_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    write_record(tmp_path / "a", RECORD)
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "record.json")
+    records, (line,) = read_records(tmp_path)
+    assert records == [RECORD]
+    assert line == f"{tmp_path / 'pipe' / 'record.json'} is no regular file."
