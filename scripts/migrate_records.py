@@ -4,7 +4,8 @@
 
 Every run below RUNS_DIR gets its new id, and its directory that name; what lies in it moves along. Its record loses the
 paths of the machine that made it, and gains what records have by now. Nothing is run again and no number changes. A
-run that something is wrong with is named and left as it is. To call it twice does no harm.
+run that something is wrong with is named and left as it is. Of several that are the same run by now, the one of most
+worth gets the id: a finished one, the latest first. The others are named and left. To call it twice does no harm.
 """
 
 import argparse
@@ -24,8 +25,20 @@ from margin_bench.config.dotted import copied, put, take_out, value_at
 from margin_bench.config.identity import BY_CONTENT, id_of, identity_by
 from margin_bench.config.schema import FIRST_REVISION, OPEN_GROUPS
 from margin_bench.config.sources import PACKAGE
+from margin_bench.errors import MarginBenchError
 from margin_bench.records.paths import text_without_paths, without_paths, words_without_paths, write_paths
-from margin_bench.records.record import MIGRATED, RECORD, SCHEMA, checksum, write_record
+from margin_bench.records.record import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    MIGRATED,
+    RECORD,
+    RUNNING,
+    SCHEMA,
+    STOPPED,
+    checksum,
+    write_record,
+)
 from margin_bench.runtime.files import sha256
 
 # What did not count in 0.1.0.
@@ -34,11 +47,16 @@ NOT_IDENTITY_BEFORE = (
 )
 
 WEIGHTS = "weights.safetensors"
+WORTH = (RUNNING, FAILED, STOPPED, DIVERGED, FINISHED)  # the least first
 Record = dict[str, Any]
 
 
 class LeftError(Exception):
     """Say why a record is left as it is."""
+
+
+# What a record that is damaged or odd, or a folder that cannot be written, can raise.
+CAUGHT = (LeftError, MarginBenchError, OSError, LookupError, TypeError, AttributeError, ValueError, RuntimeError)
 
 
 def main() -> int:
@@ -49,16 +67,17 @@ def main() -> int:
     if not runs_dir.is_dir():
         parser.error(f"{runs_dir} is no folder; give the one that holds the directories of runs")
     num_done, num_there, num_left = 0, 0, 0
-    for path in sorted(runs_dir.rglob(RECORD)):
+    run_dirs = sorted(path.parent for path in runs_dir.rglob(RECORD))
+    for run_dir in sorted(run_dirs, key=_worth, reverse=True):
         try:
-            new_dir = migrate(path.parent)
-        except LeftError as error:
+            new_dir = migrate(run_dir)
+        except CAUGHT as error:
             num_left += 1
-            print(f"left: {path}: {error}")
+            print(f"left: {run_dir / RECORD}: {_why(error)}")
             continue
         num_done, num_there = num_done + bool(new_dir), num_there + (not new_dir)
         if new_dir:
-            print(f"{path.parent} -> {new_dir.name}")
+            print(f"{run_dir} -> {new_dir.name}")
     print(f"{num_done} brought to schema {SCHEMA}, {num_there} of it before, {num_left} left")
     return 1 if num_left else 0
 
@@ -66,25 +85,57 @@ def main() -> int:
 def migrate(run_dir: Path) -> Path | None:
     """Migrate one run, if it is not yet; return its new directory.
 
-    The directory is renamed first. Where the record cannot be written after that, it is the next time.
+    The directory is renamed first. Where the record cannot be written after that, it gets its old name again.
 
     Raises:
         LeftError: the record is damaged or of another version, or its new directory is there already.
+        Exception: one of CAUGHT, where the record is odd or the folder cannot be written.
     """
     with _owned(run_dir):
         record = _read(run_dir)
-        if record is None:
+        if record.pop("schema") == SCHEMA:
             return None
         new, paths = migrated(record)
         new_dir = run_dir.with_name(new["run_id"]) if run_dir.name == record["run_id"] else run_dir
         if new_dir != run_dir:
             if new_dir.exists():
-                raise LeftError(f"it is the same run as {new_dir}, which is there already")
+                raise LeftError(_same_run(run_dir, new_dir))
             run_dir.rename(new_dir)
-        if (new_dir / WEIGHTS).exists():  # so that it can be scored on its data again
-            write_paths(new_dir, {key: path for key, path in paths.items() if _is_here(path)})
-        write_record(new_dir, new)
+        try:
+            _write(new_dir, new, paths)
+        except BaseException:
+            new_dir.rename(run_dir)
+            raise
         return new_dir
+
+
+def _write(run_dir: Path, record: Record, paths: dict[str, Any]) -> None:
+    if (run_dir / WEIGHTS).exists():  # so that it can be scored on its data again
+        write_paths(run_dir, {key: path for key, path in paths.items() if _is_here(path)})
+    write_record(run_dir, record)
+
+
+def _same_run(run_dir: Path, there: Path) -> str:
+    """Say what to do where a run's new directory is there already."""
+    same = f"it is the same run as {there}, which is there already"
+    if _worth(run_dir) > _worth(there):
+        return f"{same} and is worth less; move {there} elsewhere or delete it, then call this again"
+    return f"{same} and is worth as much or more; move {run_dir} elsewhere or delete it"
+
+
+def _worth(run_dir: Path) -> tuple[int, str]:
+    """Return the worth of a run: that of its status, then the time of its end; the least if its record is odd."""
+    try:
+        record = _read(run_dir)
+        return WORTH.index(record["status"]), str(record["ended"])
+    except CAUGHT:
+        return -1, ""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, (LeftError, MarginBenchError, OSError)):
+        return " ".join(str(error).split())
+    return f"it is not as records are: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def migrated(record: Record) -> tuple[Record, dict[str, Any]]:
@@ -146,18 +197,19 @@ def _is_here(path: Any) -> bool:
     return isinstance(path, str) and Path(path).exists()
 
 
-def _read(run_dir: Path) -> Record | None:
-    """Return a record of schema 2; None if it is of the schema of now."""
+def _read(run_dir: Path) -> Record:
+    """Return a record of schema 2 or of that of now, with its "schema"."""
+    path = run_dir / RECORD
+    if not path.is_file():  # a pipe would be waited for
+        raise LeftError("it is no regular file")
     try:
-        record: Record = json.loads((run_dir / RECORD).read_bytes())
-        schema = record.pop("schema")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        record: Record = json.loads(path.read_bytes())
+        schema = record["schema"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise LeftError(f"it cannot be read as the record of a run: {error}") from error
-    if schema == SCHEMA:
-        return None
-    if schema != MIGRATED:
+    if schema not in (MIGRATED, SCHEMA):
         raise LeftError(f"it has schema {schema!r}; only {MIGRATED} can be brought to {SCHEMA}")
-    if record.pop("sha256", None) != checksum({"schema": schema, **record}):
+    if record.pop("sha256", None) != checksum(record):
         raise LeftError("it was changed after it was written: its checksum is wrong")
     return record
 

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -204,6 +206,7 @@ def test_one_run_by_two_ids_stays_two(tmp_path: Path) -> None:
     write(tmp_path / OLD_ID, RECORD)
     code, told = migrate(tmp_path)
     assert (code, f"it is the same run as {tmp_path / NEW_ID}, which is there already" in told) == (1, True)
+    assert f"move {tmp_path / OLD_ID} elsewhere or delete it" in told
     assert (tmp_path / OLD_ID / "record.json").exists()
 
 
@@ -217,3 +220,69 @@ def test_a_run_that_is_going_on_is_left(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     code, told = migrate(tmp_path / "runz")
     assert (code, "runz is no folder" in told) == (2, True)
+
+
+def renamed(name: str, **values: Any) -> dict[str, Any]:
+    """The record of the same run by now, which had another id before, as the name of its loss counted."""
+    record = changed(loss__name=name) | values
+    id_before = runpy.run_path(str(SCRIPT))["id_before"]
+    return record | {"run_id": id_before(record["config"], {"backbone.weights": sha256(WEIGHTS)})}
+
+
+def test_of_two_records_of_one_run_the_finished_one_gets_the_id(tmp_path: Path) -> None:
+    failed = renamed("a", status="failed", ended="2027-01-01T00:00:00+00:00")
+    for record in (RECORD, failed):
+        write(tmp_path / record["run_id"], record)
+    code, told = migrate(tmp_path)
+    assert read_finished(tmp_path / NEW_ID)["metrics"] == RECORD["metrics"]
+    assert code == 1
+    assert f"left: {tmp_path / failed['run_id'] / 'record.json'}: it is the same run as {tmp_path / NEW_ID}" in told
+
+
+def test_of_two_finished_records_of_one_run_the_later_one_gets_the_id(tmp_path: Path) -> None:
+    later = renamed("z", metrics={"map_class": 0.5}, ended="2027-01-01T00:00:00+00:00")
+    for record in (RECORD, later):
+        write(tmp_path / record["run_id"], record)
+    migrate(tmp_path)
+    assert read_finished(tmp_path / NEW_ID)["metrics"] == {"map_class": 0.5}
+    assert (tmp_path / OLD_ID / "record.json").exists()
+
+
+def test_a_worse_record_in_the_new_place_is_named_as_the_one_to_move(tmp_path: Path) -> None:
+    failed = renamed("a", status="failed")
+    write(tmp_path / failed["run_id"], failed)
+    migrate(tmp_path)
+    write(tmp_path / OLD_ID, RECORD)
+    assert f"move {tmp_path / NEW_ID} elsewhere or delete it, then call this again" in migrate(tmp_path)[1]
+    (tmp_path / NEW_ID).rename(tmp_path.parent / f"{tmp_path.name} aside")
+    assert migrate(tmp_path)[0] == 0
+    assert read_finished(tmp_path / NEW_ID)["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"config": None},
+        {"config": {}},
+        {"config": RECORD["config"] | {"loss": [1]}},
+        {"environment": None},
+        {"error": 7},
+        {"metrics": {"map_class": float("inf")}},
+    ],
+)
+def test_an_odd_record_stays_where_it_is_and_the_others_are_migrated(odd: dict[str, Any], tmp_path: Path) -> None:
+    write(tmp_path / OLD_ID, RECORD | odd)
+    write(tmp_path / "other", RECORD)
+    code, told = migrate(tmp_path)
+    assert (code, f"left: {tmp_path / OLD_ID / 'record.json'}: " in told) == (1, True)
+    assert "1 brought to schema 3, 0 of it before, 1 left" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == [OLD_ID, "other"]
+
+
+def test_pipes_and_deep_nesting_are_named_and_left(tmp_path: Path) -> None:
+    for name in ("pipe", "deep"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / "pipe" / "record.json")
+    (tmp_path / "deep" / "record.json").write_text("[" * 200_000)
+    code, told = migrate(tmp_path)
+    assert (code, "0 brought to schema 3, 0 of it before, 2 left" in told) == (1, True)
