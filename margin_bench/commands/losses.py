@@ -115,14 +115,16 @@ def show(name: str | None = None, *, sources: Sources) -> str:
 
 def _entry(name: str, path: Path, section: dict[str, Any]) -> LossEntry:
     """Return what the YAML file of a loss says, which has this section about it."""
-    about = {"formula": section.get("_target_", ""), "source": str(path), **ABOUT_OWN, **(section.get("about") or {})}
+    said = section.get("about")
+    facts = said if isinstance(said, dict) else {}  # else it is no facts by name, and left out
+    about = {"formula": section.get("_target_", ""), "source": str(path), **ABOUT_OWN, **facts}
     return LossEntry(
         name=name,
-        kind=about["kind"] if about["kind"] in KINDS else "own",
+        kind=about["kind"] if about["kind"] in list(KINDS) else "own",
         **{key: str(about[key]) for key in ("formula", "labels", "use", "source")},
         notes=_notes(path),
         parameters=arguments_of(section),
-        cosine_head=any("/head" in str(choice) for choice in read_yaml(path).get("defaults", [])),
+        cosine_head=any("/head" in str(choice) for choice in read_yaml(path).get("defaults") or []),
     )
 
 

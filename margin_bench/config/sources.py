@@ -1,6 +1,7 @@
 """Say where configurations come from: the package's own YAML files, and a folder of the user's. Imports no torch."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -98,7 +99,9 @@ class Sources:
         path = self.find(group, option)
         assert path is not None
         content = read_yaml(path)
-        return {key: value for key, value in content.get(group, content).items() if key != "defaults"}
+        is_global = re.search(r"@package +_global_", path.read_text(encoding="utf-8"))
+        section = content.get(group) if is_global else content
+        return {key: value for key, value in section.items() if key != "defaults"} if isinstance(section, dict) else {}
 
     def has_group(self, key: str) -> bool:
         """Tell whether a key is a group of files, one of which `key=NAME` chooses."""

@@ -49,11 +49,12 @@ def _may_name(sources: Sources, group: str, option: str, named: str) -> bool:
 
 
 def _content(sources: Sources, group: str, option: str) -> dict[str, Any] | None:
-    """Return what a group's file says; None if there is none, or if it speaks of another group as its own."""
+    """Return what a group's file says; None if it is not clear what it speaks of."""
     path = sources.find(group, option)
     if path is None or set(re.findall(r"@package +(\S+)", path.read_text(encoding="utf-8"))) - {"_global_"}:
         return None
-    return read_yaml(path)
+    content = read_yaml(path)
+    return content if isinstance(content.get("defaults", []), list) else None
 
 
 def _is_choice(default: Any) -> bool:

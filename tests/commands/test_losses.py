@@ -104,3 +104,11 @@ def test_a_loss_whose_file_sets_more_than_the_loss_is_shown_alike(own, tmp_path)
     expected = show("mine", sources=own)
     (tmp_path / "loss" / "mine.yaml").write_text(f"# @package _global_\n# gamma: how steep.\nepochs: 3\n{section}")
     assert show("mine", sources=own) == expected
+
+
+@pytest.mark.parametrize("line", ["about: some text", "about: [a]", "about: {kind: [a]}", "loss: bce", "defaults:"])
+def test_a_file_with_odd_facts_hides_no_other_loss(line, own, tmp_path):
+    (tmp_path / "loss" / "odd.yaml").write_text(f"name: odd\n_target_: my.Odd\n{line}\n")
+    shown = show(sources=own)
+    assert re.search(r"^  odd +my\.Odd$", shown, re.MULTILINE)
+    assert re.search(r"^  focal ", shown, re.MULTILINE)

@@ -67,3 +67,18 @@ def test_our_own_folder_may_be_named():
 def test_what_a_file_says_about_its_group_may_stand_in_a_section(own, content):
     (own / "loss" / "mine.yaml").write_text(f"{content}defaults:\n  - /head@_global_.backbone: cosine\n")
     assert Sources.of(str(own)).section("loss", "mine") == {"margin": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "section"),
+    [
+        ("name: mine\nloss: bce\n", {"name": "mine", "loss": "bce"}),
+        ("name: mine\nloss: {name: bce}\n", {"name": "mine", "loss": {"name": "bce"}}),
+        ("# @package _global_\nepochs: 1\nloss: {name: mine}\n", {"name": "mine"}),
+        ("# @package _global_\nloss: bce\n", {}),
+        ("# @package _global_\nepochs: 1\n", {}),
+    ],
+)
+def test_a_section_is_that_of_a_global_file_or_the_file_itself(text, section, own):
+    (own / "loss" / "mine.yaml").write_text(text)
+    assert Sources(own).section("loss", "mine") == section

@@ -80,3 +80,10 @@ def test_a_file_that_follows_may_name_it(tmp_path):
 @pytest.mark.parametrize("words", ["dataset=coco experiment=quick", "transforms=paper dataset=coco", "loss=arcface"])
 def test_files_that_name_nothing_else_change_nothing(words):
     assert not can_have_names(words.split(), KNOWN, Sources())
+
+
+def test_a_parameter_that_is_called_as_its_group_is_no_section(tmp_path):
+    write(tmp_path, "loss", f"name: mine\n_target_: {TWO_WAY}\nloss: bce\n")
+    assert can_have_names(["dataset=digits", "loss=mine"], KNOWN, Sources(tmp_path))
+    write(tmp_path, "loss", f"name: mine\n_target_: {TWO_WAY}\nloss: {{_target_: {HINGE}}}\n")
+    assert can_have_names(["dataset=digits", "loss=mine"], KNOWN, Sources(tmp_path))
