@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from margin_bench.data.loading import normalise
-from margin_bench.errors import CheckpointError, ConfigError, DataError, nearest
+from margin_bench.errors import CheckpointError, ConfigError, DataError, MarginBenchError, nearest
 from margin_bench.training.checkpoint import load_weights
 
 IMAGENET_CLASSES = 1000
@@ -77,7 +77,8 @@ def build_model(
         scale, learn_scale: of a cosine head; see `CosineHead`.
 
     Raises:
-        ConfigError: the library has no such model, does not know an option, or its head cannot become a cosine one.
+        ConfigError: the library has no such model or fails with these options, an option names weights or where to
+            keep them, or the head cannot become a cosine one.
         DataError: the pretrained weights cannot be loaded, or do not fit.
 
     Examples:
@@ -87,11 +88,27 @@ def build_model(
         torch.Size([2, 80])
     """
     build = {"timm": _timm_model, "torchvision": _torchvision_model}[library]
+    options = dict(options or {})
+    _refuse_loading(options)
     try:
-        model = build(name, num_classes, pretrained and weights is None, dict(options or {}))
-    except TypeError as error:
-        raise ConfigError(f"backbone.options do not fit {library}'s {name}: {error}") from error
+        model = build(name, num_classes, pretrained and weights is None, options)
+    except MarginBenchError:
+        raise
+    except Exception as error:
+        if not options:
+            raise
+        raise ConfigError(f"backbone.options do not fit {library}'s {name}: {_first_line(error)}") from error
     return finished_model(model, weights=weights, head=head, scale=scale, learn_scale=learn_scale)
+
+
+def _refuse_loading(options: Mapping[str, Any]) -> None:
+    """Refuse options by which timm loads a file: its content is no part of a run's identity, and it may be a pickle."""
+    for option in options:
+        if option in ("checkpoint_path", "cache_dir") or option.startswith("pretrained_"):
+            raise ConfigError(
+                f"backbone.options.{option} is not taken, as a run must know the weights that it starts from.\n"
+                "Give weights of your own as backbone.weights=FILE."
+            )
 
 
 def finished_model(
@@ -166,11 +183,14 @@ def check_fits(model: nn.Module, images: Tensor, num_classes: int) -> None:
         num_classes: the number C of logits that it is to give each image.
 
     Raises:
-        ConfigError: it fails on them, what it gives is no tensor (N, num_classes), or no parameter wants a gradient.
+        ConfigError: it fails on them, what it gives is no tensor (N, num_classes), no parameter wants a gradient, or a
+            complex one does.
     """
     name = type(model).__name__
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ConfigError(f"{name} has no parameter that wants a gradient, so there is nothing to train.")
+    if any(parameter.requires_grad and parameter.is_complex() for parameter in model.parameters()):
+        raise ConfigError(f"{name} has complex parameters, which cannot be trained here. Make them of real numbers.")
     model.eval()
     try:
         with torch.no_grad():
@@ -230,6 +250,8 @@ def _torchvision_model(name: str, num_classes: int, pretrained: bool, options: d
             name, weights="IMAGENET1K_V1" if pretrained else None, **options
         )
     except (OSError, KeyError) as error:  # no network, or no IMAGENET1K_V1 weights of this model
+        if not pretrained:
+            raise
         raise _no_weights("torchvision", name, error) from error
     _replace_torchvision_head(model, num_classes)
     return model
@@ -303,9 +325,13 @@ def _current_name(name: str) -> str:
 
 
 def _no_weights(library: str, name: str, cause: object) -> DataError:
-    first_line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     return DataError(
-        f"{library}'s pretrained weights of {name} could not be loaded: {first_line[:200]}\n"
+        f"{library}'s pretrained weights of {name} could not be loaded: {_first_line(cause)}\n"
         "Give a local copy as backbone.weights=FILE (safetensors or a weights-only file),\n"
         "or start from random weights by backbone.pretrained=false."
     )
+
+
+def _first_line(cause: object) -> str:
+    """Return the first line of what a library says; its kind where it says nothing."""
+    return str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__

@@ -64,6 +64,27 @@ def test_an_unknown_option_is_named():
         build_model("timm", "test_resnet", 80, options={"no_such_option": 1})
 
 
+@pytest.mark.parametrize(
+    ("library", "name", "options"),
+    [
+        ("timm", "test_vit", {"global_pool": "no_such_pool"}),
+        ("timm", "test_resnet", {"output_stride": 5}),
+        ("torchvision", "resnet18", {"norm_layer": "x"}),
+        ("torchvision", "vit_b_16", {"image_size": 100}),
+    ],
+)
+def test_options_that_a_library_fails_with_are_told_as_such(library, name, options):
+    with pytest.raises(ConfigError, match=f"backbone.options do not fit {library}'s {name}: ."):
+        build_model(library, name, 80, options=options)
+
+
+@pytest.mark.parametrize("option", ["checkpoint_path", "cache_dir", "pretrained_cfg", "pretrained_cfg_overlay"])
+def test_options_that_make_timm_load_a_file_are_refused_before_it_is_read(tmp_path, option):
+    said = rf"backbone\.options\.{option} is not taken.*\n.*backbone\.weights=FILE"
+    with pytest.raises(ConfigError, match=said):
+        build_model("timm", "test_resnet", 80, options={option: str(tmp_path / "no_such_file")})
+
+
 @pytest.mark.parametrize(("library", "name"), [("timm", "resnet18"), ("torchvision", "resnet18")])
 def test_without_the_hub_pretrained_weights_are_an_error_and_never_random(no_hub, library, name):
     with pytest.raises(DataError, match=r"(?s)backbone.weights=FILE.*backbone.pretrained=false") as caught:
@@ -221,6 +242,13 @@ def test_a_model_that_fits_is_left_in_training_mode():
 def test_a_model_without_a_parameter_to_train_is_refused():
     model = build_model("timm", "test_resnet", 3).requires_grad_(False)
     with pytest.raises(ConfigError, match="nothing to train"):
+        check_fits(model, IMAGES, num_classes=3)
+
+
+def test_a_model_with_complex_parameters_is_refused():
+    model = Plain()
+    model.register_parameter("phases", torch.nn.Parameter(torch.ones(2, dtype=torch.complex64)))
+    with pytest.raises(ConfigError, match="Plain has complex parameters"):
         check_fits(model, IMAGES, num_classes=3)
 
 
