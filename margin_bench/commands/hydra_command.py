@@ -56,7 +56,26 @@ def _read(command: str, arguments: Sequence[str]) -> argparse.Namespace:
         raise ConfigError(f"{' and '.join(several)} do not go together: give one of them")
     if line.resolve and not (line.cfg or line.help):
         raise ConfigError("--resolve is for --cfg: it shows values in the place of references")
+    if line.config_name or line.config_path:
+        raise ConfigError(
+            f"margin-bench {command} has its own configuration: leave out --config-name and --config-path"
+        )
+    _check_keys(line.overrides)
     return line
+
+
+def _check_keys(overrides: Sequence[str]) -> None:
+    """Refuse an override without a key, and one that makes a sweep past us.
+
+    Raises:
+        ConfigError: names the first.
+    """
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0].strip()
+        if not key:
+            raise ConfigError(f"{override!r}: expected KEY=VALUE")
+        if key == "hydra.mode":
+            raise ConfigError(f"{override}: leave it out; a sweep wants -m")
 
 
 def _check(command: str, line: argparse.Namespace, sources: Sources) -> None:
