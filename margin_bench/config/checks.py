@@ -68,7 +68,6 @@ def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_proc
             *_head_mistakes(config),
             *_optim_mistakes(config),
             *_tracker_mistakes(config),
-            *_since_mistakes(config),
         ]
     if schema is EvaluateConfig:
         mistakes = mistakes or _metric_mistakes(config)
@@ -267,21 +266,6 @@ def _metric_mistakes(config: DictConfig) -> list[str]:
         f"metric.names: there is no metric {name}{nearest(name, known)} (known: {', '.join(known)}; one of your own is "
         "given as package.function)"
         for name in unknown
-    ]
-
-
-def _since_mistakes(config: DictConfig) -> list[str]:
-    """Return a line for each key of which a group's `about` does not say right since when it is there."""
-    sections = {f"{group}.about.since": OmegaConf.select(config, f"{group}.about.since") for group in OPEN_GROUPS}
-    mistakes = [
-        f"{key}={said}: expected keys" for key, said in sections.items() if not isinstance(said, DictConfig | None)
-    ]
-    return mistakes + [
-        f"{key}.{name!s}={entry}: expected version and value, as {{version: 0.3.0, value: 1.0}}"
-        for key, said in sections.items()
-        if isinstance(said, DictConfig)
-        for name, entry in said.items()
-        if not isinstance(entry, DictConfig) or set(entry) != {"version", "value"}
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from margin_bench.config.dotted import copied, has, put, value_at
+from margin_bench.config.dotted import copied, has, put
 from margin_bench.config.sources import PACKAGE, our_files
 
 WAYS = ("sample", "class", "both", "joint")
@@ -208,13 +208,14 @@ def introductions(schema: type, prefix: str = "") -> dict[str, Any]:
 def introductions_in_groups(config: dict[str, Any]) -> dict[str, Any]:
     """Return the value at its introduction of each such key of the open groups, by dotted key.
 
-    A group's file says it: `about: {since: {KEY: {version: 0.3.0, value: VALUE}}}`. Each has a `revision`, at first 1.
+    A file of ours says it: `about: {since: {KEY: {version: 0.3.0, value: VALUE}}}`. What the configuration says does not
+    count, so a user cannot hide a key. Each group has a `revision`, at first 1.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {f"{group}.revision": FIRST_REVISION for group in OPEN_GROUPS}
     for group in OPEN_GROUPS:
-        said = value_at(config, f"{group}.about.since")
-        since = {key: value_at(said, f"{key}.value") for key in said} if isinstance(said, dict) else {}
-        found |= {f"{group}.{key}": value for key, value in {"revision": FIRST_REVISION, **since}.items()}
+        for ours in _our_files_of(group, config.get(group, {})):
+            since = ours["about"].get("since", {}) if "about" in ours else {}
+            found |= {f"{group}.{key}": said["value"] for key, said in since.items()}
     return found
 
 
@@ -234,10 +235,7 @@ def typed(command: str, config: DictConfig) -> Any:
 
 def of_record(content: dict[str, Any]) -> Any:
     """Return the `TrainConfig` that a record holds; a key that came after it has the value of its introduction."""
-    later = dict(introductions(SCHEMAS["train"]))
-    for group in OPEN_GROUPS:
-        for ours in _our_files_of(group, content[group]):
-            later |= introductions_in_groups({group: ours})
+    later = introductions(SCHEMAS["train"]) | introductions_in_groups(content)
     filled = copied(content)
     for key, value in later.items():
         if not has(filled, key):
@@ -247,7 +245,7 @@ def of_record(content: dict[str, Any]) -> Any:
 
 def _our_files_of(group: str, section: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what our file says that a section was made by: of several with its `_target_`, the one with its name."""
-    same = [ours for ours in our_files(group) if ours["_target_"] == section["_target_"]]
+    same = [ours for ours in our_files(group) if ours["_target_"] == section.get("_target_")]
     return same if len(same) == 1 else [ours for ours in same if ours.get("name") == section.get("name")]
 
 

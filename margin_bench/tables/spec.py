@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from margin_bench.config.dotted import value_at
 from margin_bench.config.identity import decides
 from margin_bench.config.schema import is_for_hydra
 from margin_bench.config.sources import Sources
@@ -178,11 +179,7 @@ def _entry_of(place: str, key: Any, value: Any) -> Entry:
 
 def _losses(kind: str, sources: Sources) -> list[str]:
     """Return the names of all losses of a kind, as their files tell."""
-    found = [
-        name
-        for name in sources.options("loss")
-        if (sources.section("loss", name).get("about") or {}).get("kind") == kind
-    ]
+    found = [name for name in sources.options("loss") if value_at(sources.section("loss", name), "about.kind") == kind]
     if not found:
         raise ValueError(f"there is no loss of the kind {kind}; take relative, point-wise or a list of names")
     return found

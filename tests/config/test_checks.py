@@ -53,20 +53,6 @@ def test_a_mistake_says_what_was_expected(defaults: DictConfig, changes: dict[st
     assert line.startswith(said)
 
 
-@pytest.mark.parametrize(
-    ("since", "said"),
-    [
-        ("0.3.0", "loss.about.since=0.3.0: expected keys"),
-        ({"margin": "0.3.0"}, "loss.about.since.margin=0.3.0: expected version and value"),
-        ({"margin": {"version": "0.3.0"}}, "loss.about.since.margin={'version': '0.3.0'}: expected version and value"),
-    ],
-)
-def test_a_key_that_says_wrongly_since_when_it_is_there_is_told(defaults: DictConfig, since: Any, said: str) -> None:
-    (line,) = mistakes(defaults, loss__about__since=since)
-    assert line.startswith(said)
-    assert mistakes(defaults, loss__about__since={"margin": {"version": "0.3.0", "value": 1.0}}) == []
-
-
 def test_mistakes_of_values_are_all_told(defaults: DictConfig) -> None:
     assert len(mistakes(defaults, epochs=0, seed=-1, loss__way="rows")) == 3
 

@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 import torch
 
+from margin_bench.config import schema
 from margin_bench.config.build import build
 from margin_bench.config.identity import files_sha256, id_of, identity, run_id
 from margin_bench.config.schema import OPEN_GROUPS, SCHEMAS, Since, TrainConfig, of_record, typed
@@ -245,19 +246,34 @@ def own_id(folder, content, *overrides):
         return run_id(typed("train", composed))
 
 
-def test_a_parameter_that_comes_later_to_a_loss_changes_no_id_until_it_has_another_value(tmp_path):
-    before = own_id(tmp_path, LOSS)
-    with_key = f"{LOSS}denominator: counting\n"
-    assert own_id(tmp_path, with_key) != before, "without its introduction it counts"
-    assert own_id(tmp_path, with_key + SINCE) == before
-    assert own_id(tmp_path, with_key + SINCE, "loss.denominator=all") != before
+@pytest.fixture
+def denominator_came_later(monkeypatch):
+    """Let our file of the two-way loss say that `denominator` came later, as `counting`."""
+    later = {"about": {"since": {"denominator": {"version": "0.3.0", "value": "counting"}}}}
+    ours = {group: our_files(group) for group in OPEN_GROUPS}
+    files = {**ours, "loss": [content | later if content["name"] == "twoway" else content for content in ours["loss"]]}
+    monkeypatch.setattr(schema, "our_files", files.get)
 
 
-def test_a_default_that_changes_later_in_a_losss_file_changes_the_id_of_runs_by_it(tmp_path):
+@pytest.mark.usefixtures("denominator_came_later")
+def test_a_parameter_that_comes_later_to_a_loss_changes_no_id_until_it_has_another_value():
+    assert run_id(config("+loss.denominator=counting")) == run_id(config())
+    assert run_id(config("+loss.denominator=all")) != run_id(config())
+    first, second = (run_id(config("loss=triplet", *more)) for more in ([], ["+loss.denominator=counting"]))
+    assert first != second, "which is another loss"
+
+
+def test_what_a_users_file_says_came_later_counts_as_any_other_key(tmp_path):
     before = own_id(tmp_path, LOSS)
-    changed = f"{LOSS}denominator: all\n{SINCE}"
-    assert own_id(tmp_path, changed) != before
-    assert own_id(tmp_path, changed, "loss.denominator=counting") == before
+    ids = {own_id(tmp_path, f"{LOSS}{SINCE}denominator: {value}\n") for value in ("counting", "all")}
+    assert len(ids | {before}) == 3
+    assert run_id(config("+loss.about.since={m:{value:1}}", "+loss.m=1")) == run_id(config("+loss.m=1"))
+    assert run_id(config("+loss.m=1")) != run_id(config())
+
+
+@pytest.mark.parametrize("about", ["some text", "[a]", "{since: [a]}", "{since: {m: 3}}", "{since: {_target_: {}}}"])
+def test_what_stands_in_about_changes_no_id(tmp_path, about):
+    assert own_id(tmp_path, f"{LOSS}about: {about}\n") == own_id(tmp_path, LOSS)
 
 
 @pytest.mark.parametrize("group", ["loss", "dataset", "transforms"])

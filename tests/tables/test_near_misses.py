@@ -1,6 +1,9 @@
 """Records that are nearly in a table, and what is said about them."""
 
-from tests.helpers.measured_tables import measured, write_table
+from margin_bench.config import schema
+from margin_bench.config.schema import OPEN_GROUPS
+from margin_bench.config.sources import our_files
+from tests.helpers.measured_tables import measured
 from tests.helpers.synthetic_runs import write_run
 
 DIGITS = "dataset=digits loss=twoway"
@@ -47,18 +50,13 @@ def test_keys_that_cannot_matter_are_not_named(tmp_path):
     assert left_out(tmp_path) == [f"{run.name} differs in epochs"]
 
 
-MINE = "name: mine\n_target_: my_package.Mine\n"
-SINCE = "about: {since: {denominator: {version: 0.3.0, value: counting}}}\n"
-
-
-def test_a_record_from_before_a_parameter_stays_in_its_cell_as_long_as_that_has_the_value_it_came_with(tmp_path):
-    (tmp_path / "loss").mkdir()
-    file = tmp_path / "loss" / "mine.yaml"
-    write_table(tmp_path, "caption: Mine\nbase: dataset=digits loss=mine\n")
-    file.write_text(MINE)
-    run = write_run(tmp_path / "runs", "dataset=digits loss=mine", own=tmp_path)
-    file.write_text(f"{MINE}denominator: counting\n{SINCE}")
-    assert len(measured(tmp_path / "runs", "mine", own=tmp_path).records) == 1
-    file.write_text(f"{MINE}denominator: all\n{SINCE}")
-    table = measured(tmp_path / "runs", "mine", own=tmp_path)
+def test_a_record_from_before_a_parameter_stays_in_its_cell_as_long_as_that_has_the_value_it_came_with(
+    tmp_path, monkeypatch
+):
+    run = write_run(tmp_path, DIGITS)
+    ours = {group: our_files(group) for group in OPEN_GROUPS}
+    later = {"about": {"since": {"denominator": {"version": "0.3.0", "value": "counting"}}}}
+    monkeypatch.setattr(schema, "our_files", {**ours, "loss": [each | later for each in ours["loss"]]}.get)
+    assert len(measured(tmp_path, "table3", "dataset=digits", "+loss.denominator=counting").records) == 1
+    table = measured(tmp_path, "table3", "dataset=digits", "+loss.denominator=all")
     assert (table.records, table.left_out) == ([], [f"{run.name} differs in loss.denominator"])
