@@ -58,6 +58,7 @@ def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_proc
     """
     schema = SCHEMAS[command]
     mistakes = [_absent_mistake(key) for key in _absent(schema, config)]
+    mistakes += _key_mistakes(OmegaConf.to_container(config))
     for key, value in _leaves(config):
         mistakes += _value_mistakes(schema, key, value, defaults)
     if schema is TrainConfig:
@@ -83,6 +84,18 @@ def _leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(value, f"{path}.")
         else:
             yield path, value
+
+
+def _key_mistakes(content: Any, prefix: str = "") -> list[str]:
+    """Return a line for each key that is no text, in lists as well: a record, which is JSON, cannot tell 1 from '1'."""
+    mistakes = []
+    if isinstance(content, list):
+        mistakes += [mistake for item in content for mistake in _key_mistakes(item, prefix)]
+    for key, value in content.items() if isinstance(content, dict) else ():
+        if not isinstance(key, str):
+            mistakes.append(f"{prefix}{key}: expected a key that is text; in a YAML file put it in quotes")
+        mistakes += _key_mistakes(value, f"{prefix}{key}.")
+    return mistakes
 
 
 def _value_mistakes(schema: type, key: str, value: Any, defaults: DictConfig) -> list[str]:
@@ -162,8 +175,8 @@ def _shown(value: Any) -> str:
 
 
 def _is_finite(value: Any) -> bool:
-    if isinstance(value, ListConfig):
-        return all(_is_finite(item) for item in value)
+    if isinstance(value, ListConfig | DictConfig):
+        return all(_is_finite(item) for item in (value.values() if isinstance(value, DictConfig) else value))
     return not isinstance(value, float) or math.isfinite(value)
 
 

@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from margin_bench.config.dotted import Content, copied, put, take_out, value_at
 from margin_bench.config.schema import SCHEMAS, TrainConfig, introductions, introductions_in_groups
-from margin_bench.errors import DataError
+from margin_bench.errors import ConfigError, DataError
 from margin_bench.runtime.files import sha256
 
 # Keys that never change a result.
@@ -83,6 +84,7 @@ def identity(config: Content) -> Content:
         config: a `TrainConfig` as a dictionary.
 
     Raises:
+        ConfigError: a key that names a file has no text.
         DataError: a file that counts by its content cannot be read.
     """
     return identity_by(config, files_sha256(config))
@@ -133,12 +135,21 @@ def id_of(content: Content) -> str:
     It is a file name: letters and digits of ASCII, `.`, `_` and `-`.
     """
     assert content["precision"] != "auto"
-    canonical = json.dumps(content, sort_keys=True, allow_nan=False)
+    canonical = json.dumps(_without_negative_zeros(content), sort_keys=True, allow_nan=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
     loss = content["loss"]
     way = [str(loss["way"])] if "way" in loss else []
     names = [str(content["dataset"]["name"]), str(content["backbone"]["name"]), _code_of(loss), *way]
     return "-".join([*map(_file_name, names), f"seed{content['seed']}", digest])
+
+
+def _without_negative_zeros(value: Any) -> Any:
+    """Return the value with 0.0 for each -0.0, which is equal and yet another text."""
+    if isinstance(value, dict):
+        return {key: _without_negative_zeros(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_negative_zeros(each) for each in value]
+    return value + 0.0 if isinstance(value, float) else value
 
 
 def _code_of(loss: Content) -> str:
@@ -153,7 +164,9 @@ def _file_name(name: str) -> str:
     return safe.replace(".", "_") if safe in (".", "..") else safe
 
 
-def _sha256(key: str, path: str) -> str:
+def _sha256(key: str, path: Any) -> str:
+    if not isinstance(path, str):
+        raise ConfigError(f"{key}={path}: expected a file's name")
     try:
         state = Path(path).stat()
         return _sha256_of_state(path, state.st_size, state.st_mtime_ns)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -208,8 +209,8 @@ def introductions(schema: type, prefix: str = "") -> dict[str, Any]:
 def introductions_in_groups(config: dict[str, Any]) -> dict[str, Any]:
     """Return the value at its introduction of each such key of the open groups, by dotted key.
 
-    A file of ours says it: `about: {since: {KEY: {version: 0.3.0, value: VALUE}}}`. What the configuration says does not
-    count, so a user cannot hide a key. Each group has a `revision`, at first 1.
+    A file of ours says it: `about: {since: {KEY: {version: 0.3.0, value: VALUE}}}`. What the configuration says does
+    not count, so a user cannot hide a key. Each group has a `revision`, at first 1.
     """
     found: dict[str, Any] = {f"{group}.revision": FIRST_REVISION for group in OPEN_GROUPS}
     for group in OPEN_GROUPS:
@@ -229,7 +230,7 @@ def typed(command: str, config: DictConfig) -> Any:
     schema = OmegaConf.structured(SCHEMAS[command])
     content: Any = OmegaConf.to_container(OmegaConf.merge(schema, config), resolve=True)
     if command == "train":
-        content["loss"] = with_floats(content["loss"])
+        content["loss"] = with_floats(with_short_target(content["loss"]))
     return OmegaConf.to_object(OmegaConf.merge(schema, content))
 
 
@@ -255,13 +256,23 @@ def with_floats(loss: dict[str, Any]) -> dict[str, Any]:
     return {key: float(value) if type(value) is int and key in floats else value for key, value in loss.items()}
 
 
+def with_short_target(loss: dict[str, Any]) -> dict[str, Any]:
+    """Return a loss of ours with the `_target_` of its file, where that was given by the path of its module."""
+    short = re.sub(r"^(margin_bench\.losses)\.\w+\.(\w+)$", r"\1.\2", str(loss.get("_target_")))
+    is_ours = any(ours["_target_"] == short for ours in our_files("loss"))
+    return {**loss, "_target_": short} if is_ours else loss
+
+
 A_FLOAT = "${backbone.scale}"  # how a loss refers to a float of the schema
 
 
 @cache
 def _floats_of(target: str) -> frozenset[str]:
-    """Return the keys with floats in our file of the loss with this `_target_`."""
+    """Return the keys with floats, or with null in place of one, in our file of the loss with this `_target_`."""
     contents = [content for content in our_files("loss") if content["_target_"] == target]
     return frozenset(
-        key for content in contents for key, value in content.items() if isinstance(value, float) or value == A_FLOAT
+        key
+        for content in contents
+        for key, value in content.items()
+        if isinstance(value, float | None) or value == A_FLOAT
     )

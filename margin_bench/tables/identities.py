@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from margin_bench.config.compose import Composer
 from margin_bench.config.dotted import Content, leaves_of
-from margin_bench.config.identity import decides, id_of, identity
+from margin_bench.config.identity import decides, files_sha256, id_of, identity_by
 from margin_bench.config.memo import Memo
 from margin_bench.config.sources import Sources
 from margin_bench.config.words import parsed
@@ -17,13 +18,20 @@ ANY_SEED = 2**62  # composed in place of the seed, so that it is seen where the 
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """The identity of the runs of a cell, with `ANY_SEED` for their seed.
+    """The identity of the runs of a cell.
 
     Attributes:
-        content: as `config.identity.identity` has it; its precision may be `auto`.
+        config: what its overrides compose to, with `ANY_SEED` for the seed; its precision may be `auto`.
+        digests: what `config.identity.files_sha256` says of it.
     """
 
-    content: Content
+    config: Content
+    digests: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def content(self) -> Content:
+        """The configuration as `config.identity.identity` has it, with `ANY_SEED` for the seed."""
+        return identity_by(self.config, self.digests)
 
     @property
     def has_own_precision(self) -> bool:
@@ -37,7 +45,7 @@ class Identity:
 
     def of_run(self, seed: int, precision: str) -> Content:
         """Return the identity of one run; `precision` is for cells without their own."""
-        content: Content = _with_seed(self.content, seed)
+        content = identity_by(_with_seed(self.config, seed), self.digests)
         return content if self.has_own_precision else {**content, "precision": precision}
 
     def run_id(self, seed: int, precision: str) -> str:
@@ -59,8 +67,8 @@ class Identities:
         Raises:
             ConfigError: the overrides do not compose.
         """
-        content = self._memo.get(words) or self._memo.add(words, self._composed(words))
-        return Identity(identity(content))
+        config = self._memo.get(words) or self._memo.add(words, self._composed(words))
+        return Identity(config, files_sha256(config))
 
     def save(self) -> None:
         """Keep what was composed for the next time."""
@@ -74,9 +82,10 @@ class Identities:
 
 
 def _with_seed(content: Any, seed: int) -> Any:
+    """Put the seed in its places, as a float where a float follows it."""
     if isinstance(content, dict):
         return {key: _with_seed(value, seed) for key, value in content.items()}
-    return seed if content == ANY_SEED else content
+    return type(content)(seed) if content == ANY_SEED else content
 
 
 def _refuse_seeds_in_texts(content: Content) -> None:

@@ -62,6 +62,18 @@ def test_a_loss_may_have_any_parameter_and_it_must_be_finite(defaults: DictConfi
     assert mistakes(defaults, loss__note=[1.0, float("inf")]) == ["loss.note=[1.0, inf]: expected a finite number"]
 
 
+@pytest.mark.parametrize("note", [[{"a": float("inf")}], [[{"a": [float("nan")]}]]])
+def test_a_number_within_mappings_of_a_list_must_be_finite(defaults: DictConfig, note: Any) -> None:
+    (line,) = mistakes(defaults, loss__note=note)
+    assert line == f"loss.note={note}: expected a finite number"
+
+
+@pytest.mark.parametrize("note", [{1: 2, "a": 3}, [{"a": {1: 2}}]])
+def test_a_key_that_is_no_text_is_told(defaults: DictConfig, note: Any) -> None:
+    (line,) = mistakes(defaults, loss__note=note)
+    assert line.endswith("1: expected a key that is text; in a YAML file put it in quotes")
+
+
 def test_the_number_of_processes_of_an_outer_launcher_counts(defaults: DictConfig) -> None:
     (line,) = mistakes(defaults, num_processes=3)
     assert line.startswith("batch_size=512 cannot be shared by 3 processes")

@@ -16,7 +16,7 @@ from margin_bench.config.identity import files_sha256, id_of, identity, run_id
 from margin_bench.config.schema import OPEN_GROUPS, SCHEMAS, Since, TrainConfig, of_record, typed
 from margin_bench.config.sources import Sources, configs_dir, our_files
 from margin_bench.config.yaml_files import read_yaml
-from margin_bench.errors import DataError
+from margin_bench.errors import ConfigError, DataError
 from margin_bench.runs.parts import model_of
 
 
@@ -176,6 +176,17 @@ def test_the_identity_is_the_same_in_every_process():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == run_id(config(*overrides))
+
+
+def test_a_zero_has_no_sign():
+    assert run_id(config("loss.logit_bias=-0.0")) == run_id(config("loss.logit_bias=0.0"))
+    assert run_id(config("+loss.w=[{a:-0.0}]")) == run_id(config("+loss.w=[{a:0.0}]"))
+
+
+@pytest.mark.parametrize("file", ["5", "[a,b]"])
+def test_a_file_has_a_name(file):
+    with pytest.raises(ConfigError, match=r"dataset\.file=.*: expected a file's name"):
+        run_id(config("dataset=csv", f"dataset.file={file}"))
 
 
 @dataclass

@@ -1,8 +1,10 @@
 """The configurations that the YAML files make."""
 
 import dataclasses
+import inspect
 
 import pytest
+from hydra.utils import get_class
 
 from margin_bench.config import schema
 from margin_bench.config.compose import check
@@ -62,6 +64,21 @@ def test_a_whole_number_is_a_float_where_the_file_of_the_loss_has_one():
     assert repr(loss["positive_temperature"]) == "4.0"
     assert repr(loss["note"]) == "4"
     assert repr(config("loss=weston_watkins", "loss.power=2").loss["power"]) == "2"
+
+
+def test_null_in_the_file_of_a_loss_of_ours_stands_for_a_float():
+    assert repr(config("loss=focal", "loss.alpha=1").loss["alpha"]) == "1.0"
+    for ours in our_files("loss"):
+        for key in (key for key, value in ours.items() if value is None):
+            assert inspect.signature(get_class(ours["_target_"])).parameters[key].annotation == float | None
+
+
+def test_a_loss_of_ours_has_one_target_whichever_way_it_is_reached():
+    by_module = "loss._target_=margin_bench.losses.twoway.TwoWayLoss"
+    assert config("loss=twoway", by_module) == config("loss=twoway")
+    assert repr(config("loss=own", by_module, "+loss.logit_bias=1").loss["logit_bias"]) == "1.0"
+    others = ["margin_bench.losses.twoway.Other", "my_package.losses.twoway.TwoWayLoss"]
+    assert [config("loss=own", f"loss._target_={other}").loss["_target_"] for other in others] == others
 
 
 def test_a_file_of_the_users_own_that_ours_would_hide_is_refused(tmp_path):

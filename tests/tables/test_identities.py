@@ -2,10 +2,11 @@
 
 import pytest
 
+from margin_bench.config import schema
 from margin_bench.config.compose import Composer
 from margin_bench.config.identity import run_id
-from margin_bench.config.schema import typed
-from margin_bench.config.sources import Sources
+from margin_bench.config.schema import OPEN_GROUPS, typed
+from margin_bench.config.sources import Sources, our_files
 from margin_bench.errors import ConfigError
 from margin_bench.tables.identities import Identities
 from tests.helpers.synthetic_runs import identities
@@ -29,6 +30,7 @@ CELLS = [
     "dataset=digits backbone.weights=null +backbone.options.features=8 dataset.num_train=100",
     "dataset=digits loss=circle backbone.scale=8",
     "dataset=digits loss=circle loss.gamma=16",
+    "dataset=digits loss=twoway loss.logit_bias=${seed} optim.head_lr=${seed}",
     "dataset=digits loss=infonce optim.momentum=0 optim.nesterov=false backbone.scale='3'",
 ]
 
@@ -41,6 +43,16 @@ def id_by_hydra(words: str, sources: Sources = OURS) -> str:
 @pytest.mark.parametrize("words", CELLS)
 def test_the_id_is_that_of_a_run_with_these_overrides(words):
     assert identities().of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words)
+
+
+def test_a_key_that_follows_the_seed_is_left_out_for_the_seed_that_it_came_with(monkeypatch):
+    later = {"about": {"since": {"seed": {"version": "0.3.0", "value": 3}}}}
+    ours = {group: our_files(group) for group in OPEN_GROUPS}
+    monkeypatch.setattr(schema, "our_files", {**ours, "loss": [each | later for each in ours["loss"]]}.get)
+    words = "dataset=digits loss=triplet loss.mining=random"
+    cell = identities().of(tuple(words.split()))
+    assert cell.run_id(3, "bf16") == id_by_hydra(words)
+    assert ["seed" in cell.of_run(seed, "bf16")["loss"] for seed in (2, 3)] == [True, False]
 
 
 def test_a_value_that_a_file_asks_for_is_given_by_an_override(tmp_path):
