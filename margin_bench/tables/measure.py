@@ -65,7 +65,7 @@ def _makes_same_runs(words: tuple[str, ...], others: tuple[str, ...], identities
     chosen, others_chosen = (_choices(each, identities.sources) for each in (words, others))
     if any(others_chosen.get(key, option) != option for key, option in chosen.items()):
         return False
-    return identities.of(words) == identities.of(others)
+    return identities.of(words).content == identities.of(others).content
 
 
 def _choices(words: Sequence[str], sources: Sources) -> dict[str, str]:
