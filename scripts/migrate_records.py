@@ -36,6 +36,7 @@ from margin_bench.records.record import (
     RUNNING,
     SCHEMA,
     STOPPED,
+    Record,
     checksum,
     write_record,
 )
@@ -48,7 +49,6 @@ NOT_IDENTITY_BEFORE = (
 
 WEIGHTS = "weights.safetensors"
 WORTH = (RUNNING, FAILED, STOPPED, DIVERGED, FINISHED)  # the least first
-Record = dict[str, Any]
 
 
 class LeftError(Exception):

@@ -30,9 +30,10 @@ def run(command: str, arguments: Sequence[str]) -> None:
     """
     line = _read(command, arguments)
     sources = Sources.of(line.config_dir)
-    if not (line.help or line.hydra_help or line.info or line.shell_completion):
+    is_about_words = line.help or line.hydra_help or line.info or line.shell_completion
+    if not is_about_words:
         _check(command, line, sources)
-    if line.help or line.hydra_help or line.info or line.shell_completion or line.cfg:
+    if is_about_words or line.cfg:
         say(_shown(command, line, arguments))
     elif line.multirun:
         from margin_bench.launch.grid import sweep  # which imports torch

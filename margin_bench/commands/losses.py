@@ -146,8 +146,8 @@ def _overview(found: list[LossEntry]) -> str:
         lines.append(f"{kind}: {meaning}; targets {labels}")
         for entry in members:
             head = "; cosine head" if entry.cosine_head else ""
-            lines.append(_labelled(f"  {entry.name}", entry.formula, width))
-            lines.append(_labelled("", f"[{entry.source}{head}]", width))
+            lines.append(_labeled(f"  {entry.name}", entry.formula, width))
+            lines.append(_labeled("", f"[{entry.source}{head}]", width))
         lines.append("")
     return "\n".join([*lines, *_guide()])
 
@@ -157,7 +157,7 @@ def _guide() -> list[str]:
     width = max(len(situation) for situation, _ in GUIDE) + 4
     return [
         "which one?",
-        *(_labelled(f"  {situation}", choice, width) for situation, choice in GUIDE),
+        *(_labeled(f"  {situation}", choice, width) for situation, choice in GUIDE),
         "",
         "targets: 1 positive, 0 negative, -1 unlabeled; x logit, p and n over positives and negatives",
         "margin-bench losses NAME shows parameters and defaults, margin-bench train loss=NAME uses one",
@@ -177,13 +177,13 @@ def _details(entry: LossEntry) -> str:
     }
     if entry.cosine_head:
         facts["head"] = "cosine, chosen along with the loss"
-    lines = [_labelled(name, fact, width=9) for name, fact in facts.items()]
+    lines = [_labeled(name, fact, width=9) for name, fact in facts.items()]
     notes = ["", entry.notes] if entry.notes else []
     defaults = [f"  loss.{key}={_in_yaml(value)}" for key, value in entry.parameters.items()] or ["  none"]
     return "\n".join([entry.name, "", *lines, *notes, "", "parameters and their defaults:", *defaults])
 
 
-def _labelled(label: str, text: str, width: int) -> str:
+def _labeled(label: str, text: str, width: int) -> str:
     """Put a text beside its label, in lines of at most WIDTH characters; it begins after `width` of them."""
     return textwrap.fill(f"{label:<{width}}{text}", WIDTH, subsequent_indent=" " * width)
 

@@ -1,6 +1,5 @@
 """Remember on disk what words compose to, until something changes that they are composed of. Imports no torch."""
 
-import glob
 import importlib.metadata
 import json
 import os
@@ -93,8 +92,9 @@ def _is_open(text: str) -> bool:
 
 
 def _yaml_files(folder: Path) -> list[Path]:
-    names = glob.glob("**/*.yaml", root_dir=folder, recursive=True)  # noqa: PTH207  Path.glob does not follow links
-    return [folder / name for name in sorted(names)]
+    """Return all YAML files of a folder, also behind links, as Hydra finds them."""
+    files = (Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    return sorted(path for path in files if path.suffix == ".yaml")
 
 
 def _text(path: Path) -> str:

@@ -36,7 +36,7 @@ class Rule:
 class Since:
     """Say with which version a key came, and the value at which it changes nothing.
 
-    For keys that came after the first version whose ids last (0.2.0).
+    For keys that came with 0.2.0, the first version whose ids last, or after it.
 
     Attributes:
         version: the first that has the key.

@@ -155,7 +155,7 @@ def _stat(file: Path) -> tuple[int, ...]:
 def _source_digest(parse: Callable[[], Annotations]) -> str:
     """Return the checksum of the modules that parse: what they have made is parsed anew when they change."""
     module = sys.modules.get(getattr(parse, "func", parse).__module__)
-    own = getattr(module, "__file__", None)  # what is typed into a session of Python has none
+    own = getattr(module, "__file__", None)  # what is typed at Python's prompt has none
     return _digest_of(frozenset([*Path(__file__).parent.glob("*.py"), *([Path(own)] if own else [])]))
 
 

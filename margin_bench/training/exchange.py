@@ -85,7 +85,8 @@ def _take_state_of_first(model: nn.Module, world: World) -> None:
 def _sum(handed_over: list[bool], bucket: dist.GradBucket) -> Future[Tensor]:  # type: ignore[name-defined]
     """Begin to sum a bucket of gradients over the processes, and note whether it is the last of the backward.
 
-    Without a hook DistributedDataParallel takes the mean.
+    Without a hook DistributedDataParallel takes the mean. It wants the bucket annotated by this very class, which torch
+    defines where a type checker does not see it.
     """
     with others_needed():
         future = dist.all_reduce(bucket.buffer(), async_op=True).get_future()

@@ -1,6 +1,7 @@
 """An epoch of training: what moves, what does not, and where it may stop."""
 
 import copy
+import signal
 
 import pytest
 import torch
@@ -65,22 +66,27 @@ def quiet():
     return Progress(2, STEPS, stream=None)
 
 
-class StopsAfter(StopRequest):
-    """Asks for a stop once it has been looked at so many times."""
+class Terminated(Progress):
+    """Receives a signal as soon as a step is done."""
 
-    def __init__(self, steps):
-        self.steps_left = steps
+    def __init__(self, stop):
+        super().__init__(2, STEPS, stream=None)
+        self.stop = stop
 
-    @property
-    def exit_code(self):  # type: ignore[override]
-        self.steps_left -= 1
-        return 0 if self.steps_left >= 0 else 75
+    def step(self, **told):
+        super().step(**told)
+        self.stop.receive(signal.SIGTERM, None)
+
+
+def train_until_stopped(trainer):
+    stop = StopRequest()
+    return trainer.train_epoch(stop, Terminated(stop))
 
 
 def test_a_stop_at_a_step_boundary_loses_nothing():
     unbroken, broken = make_trainer(), make_trainer()
     assert unbroken.train_epoch(StopRequest(), quiet()) == 0
-    assert broken.train_epoch(StopsAfter(1), quiet()) == 75
+    assert train_until_stopped(broken) == 75
     assert 0 < broken.run_state.step < STEPS
     resumed = make_trainer()
     resumed.load_state(copy.deepcopy(broken.state()))
@@ -149,7 +155,7 @@ def test_a_gradient_that_overflows_in_half_precision_lowers_the_scale_and_moves_
     trainer = make_trainer(precision="fp16")
     before = copy.deepcopy(list(trainer.model.parameters()))
     trainer.scaler.update(2.0**127)
-    assert trainer.train_epoch(StopsAfter(1), quiet()) == 75
+    assert train_until_stopped(trainer) == 75
     assert trainer.scaler.get_scale() == 2.0 ** (127 - trainer.run_state.step)
     assert all(torch.equal(*pair) for pair in zip(trainer.model.parameters(), before, strict=True))
     trainer.scaler.update(2.0**10)
