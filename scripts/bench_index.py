@@ -54,7 +54,7 @@ def make_coco(root: Path, rng: np.random.Generator) -> Path:
     categories = [{"id": number + 1, "name": f"class {number}"} for number in range(COCO_CLASSES)]
     file = root / "annotations" / "instances_train2014.json"
     file.parent.mkdir(parents=True)
-    file.write_text(json.dumps({"images": images, "annotations": objects, "categories": categories}))
+    file.write_text(json.dumps({"images": images, "annotations": objects, "categories": categories}), encoding="utf-8")
     make_images(root / "train2014", names)
     return file
 
@@ -63,7 +63,9 @@ def make_vaw(root: Path, rng: np.random.Generator) -> None:
     """Write annotations of VAW's size, with two positive and two negative attributes of 620, and images as links."""
     names = [f"attribute {number}" for number in range(VAW_CLASSES)]
     root.mkdir()
-    (root / "attribute_index.json").write_text(json.dumps({name: column for column, name in enumerate(names)}))
+    (root / "attribute_index.json").write_text(
+        json.dumps({name: column for column, name in enumerate(names)}), encoding="utf-8"
+    )
     instance = 0
     for file, count in VAW_OBJECTS.items():
         marks = np.argsort(rng.random((count, 12)), axis=1) + rng.integers(VAW_CLASSES - 12, size=(count, 1))
@@ -73,7 +75,7 @@ def make_vaw(root: Path, rng: np.random.Generator) -> None:
             objects.append({"image_id": instance % VAW_IMAGES, "instance_id": str(instance), "object_name": "thing",
                             "instance_bbox": [1.0, 2.0, 20.0, 20.0], "positive_attributes": [names[c] for c in row[:2]],
                             "negative_attributes": [names[c] for c in row[2:4]]})  # fmt: skip
-        (root / file).write_text(json.dumps(objects))
+        (root / file).write_text(json.dumps(objects), encoding="utf-8")
     make_images(root / "VG_100K", [f"{number}.jpg" for number in range(VAW_IMAGES)])
     (root / "VG_100K_2").mkdir()
 
@@ -180,8 +182,8 @@ def bench_workers(split: Split) -> None:
 
 def own_megabytes() -> float:
     """Return the private memory of all child processes."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    rollups = [Path(f"/proc/{child}/smaps_rollup").read_text().splitlines() for child in children]
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
+    rollups = [Path(f"/proc/{child}/smaps_rollup").read_text(encoding="utf-8").splitlines() for child in children]
     return sum(int(line.split()[1]) for lines in rollups for line in lines if line.startswith("Private_")) / 1e3
 
 

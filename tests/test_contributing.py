@@ -14,7 +14,7 @@ PROJECT = Path(__file__).parents[1]
 FILES = dict(
     re.findall(
         r"^`([\w/.]+)`[^\n]*:\n\n```\w+\n(.*?)^```",
-        (PROJECT / "CONTRIBUTING.md").read_text(),
+        (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
         re.MULTILINE | re.DOTALL,
     )
 )
@@ -28,9 +28,9 @@ def copy(tmp_path_factory):
         shutil.copytree(PROJECT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", copy)
     for path, content in FILES.items():
-        existing = (copy / path).read_text() if (copy / path).exists() else content
+        existing = (copy / path).read_text(encoding="utf-8") if (copy / path).exists() else content
         assert existing == content, f"{path} is there already"
-        (copy / path).write_text(content)
+        (copy / path).write_text(content, encoding="utf-8")
     return copy
 
 

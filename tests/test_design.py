@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-DESIGN = (PROJECT / "docs" / "design.md").read_text()
+DESIGN = (PROJECT / "docs" / "design.md").read_text(encoding="utf-8")
 
 
 def named_by_yaml() -> set[str]:
     """The modules of losses, data sets and transforms, which join by their files alone."""
-    texts = [path.read_text() for path in (PROJECT / "configs").glob("*/*.yaml")]
+    texts = [path.read_text(encoding="utf-8") for path in (PROJECT / "configs").glob("*/*.yaml")]
     classes = {path.stem for path in (PROJECT / "configs" / "loss").glob("*.yaml")}
     return classes | {module for text in texts for module in re.findall(r"margin_bench\.data\.(\w+)\.", text)}
 

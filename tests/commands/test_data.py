@@ -36,7 +36,7 @@ def spoil_coco(root):
 
 def spoil_voc(root):
     (path,) = root.glob("VOCdevkit/*/ImageSets/Main/dog_train*.txt")
-    path.write_text(f"{path.read_text()}dog 1 1\n")
+    path.write_text(f"{path.read_text(encoding='utf-8')}dog 1 1\n", encoding="utf-8")
 
 
 def spoil_wider(root):
@@ -121,7 +121,7 @@ def test_signs_in_the_place_of_labels_are_a_fault(tmp_path, capsys):
     for number in range(4):
         (tmp_path / f"{number}.jpg").write_bytes(made.jpeg(number))
     rows = ["image,cat,dog,split", "0.jpg,1,-1,train", "1.jpg,-1,1,train", "2.jpg,1,-1,test", "3.jpg,-1,1,test"]
-    (tmp_path / "signs.csv").write_text("\n".join(rows))
+    (tmp_path / "signs.csv").write_text("\n".join(rows), encoding="utf-8")
     exit_code, report = check(["dataset=csv", f"dataset.file={tmp_path}/signs.csv"], capsys)
     assert exit_code == 3
     assert [fault.partition(",")[0] for fault in report["faults"]] == [

@@ -15,7 +15,7 @@ def test_the_help_shows_the_comment_beside_a_key(command, capsys):
     shown = capsys.readouterr().out
     assert f"margin-bench {command} " in shown
     lines = {line.strip() for line in shown.splitlines()}
-    source = (configs_dir() / f"{command}.yaml").read_text()
+    source = (configs_dir() / f"{command}.yaml").read_text(encoding="utf-8")
     comment = {"train": "rows of one loss value", "evaluate": "last or best epoch"}[command]
     assert f"# {comment}" in source
     assert any(line.endswith(f"  # {comment}") for line in lines)

@@ -65,9 +65,13 @@ def test_an_unknown_name_is_told_with_what_is_near():
 def own(tmp_path):
     """A folder of a user's own with two losses, one of which says nothing about itself."""
     (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "mine.yaml").write_text("# gamma: how steep.\nname: mine\n_target_: my.Loss\ngamma: 2e-1\n")
+    (tmp_path / "loss" / "mine.yaml").write_text(
+        "# gamma: how steep.\nname: mine\n_target_: my.Loss\ngamma: 2e-1\n", encoding="utf-8"
+    )
     about = "{formula: softplus(x), kind: relative, labels: 1/0, use: a try, source: nowhere}"
-    (tmp_path / "loss" / "other.yaml").write_text(f"name: other\nabout: {about}\n_target_: my.Other\nway: both\n")
+    (tmp_path / "loss" / "other.yaml").write_text(
+        f"name: other\nabout: {about}\n_target_: my.Other\nway: both\n", encoding="utf-8"
+    )
     return Sources.of(str(tmp_path))
 
 
@@ -94,7 +98,7 @@ def test_the_command_takes_a_folder_of_a_users_own(own, tmp_path, capsys):
 
 
 def test_a_file_that_is_no_yaml_is_told(own, tmp_path, capsys):
-    (tmp_path / "loss" / "broken.yaml").write_text("name: [")
+    (tmp_path / "loss" / "broken.yaml").write_text("name: [", encoding="utf-8")
     assert main(["losses", "--config-dir", str(tmp_path)]) == 2
     assert "broken.yaml cannot be read" in capsys.readouterr().err
 
@@ -102,13 +106,15 @@ def test_a_file_that_is_no_yaml_is_told(own, tmp_path, capsys):
 def test_a_loss_whose_file_sets_more_than_the_loss_is_shown_alike(own, tmp_path):
     section = "loss:\n  name: mine\n  _target_: my.Loss\n  gamma: 0.2\n"
     expected = show("mine", sources=own)
-    (tmp_path / "loss" / "mine.yaml").write_text(f"# @package _global_\n# gamma: how steep.\nepochs: 3\n{section}")
+    (tmp_path / "loss" / "mine.yaml").write_text(
+        f"# @package _global_\n# gamma: how steep.\nepochs: 3\n{section}", encoding="utf-8"
+    )
     assert show("mine", sources=own) == expected
 
 
 @pytest.mark.parametrize("line", ["about: some text", "about: [a]", "about: {kind: [a]}", "loss: bce", "defaults:"])
 def test_a_file_with_odd_facts_hides_no_other_loss(line, own, tmp_path):
-    (tmp_path / "loss" / "odd.yaml").write_text(f"name: odd\n_target_: my.Odd\n{line}\n")
+    (tmp_path / "loss" / "odd.yaml").write_text(f"name: odd\n_target_: my.Odd\n{line}\n", encoding="utf-8")
     shown = show(sources=own)
     assert re.search(r"^  odd +my\.Odd$", shown, re.MULTILINE)
     assert re.search(r"^  focal ", shown, re.MULTILINE)

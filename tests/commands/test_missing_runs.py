@@ -20,7 +20,7 @@ columns: {name: way, key: loss.way, values: [both, class]}
 def asked(tmp_path):
     """What a command line with further words asks of the table `mine` of tmp_path."""
     (tmp_path / "table").mkdir()
-    (tmp_path / "table" / "mine.yaml").write_text(TABLE)
+    (tmp_path / "table" / "mine.yaml").write_text(TABLE, encoding="utf-8")
     parser = Parser("reproduce", "run what tables lack")
     add_table_arguments(parser, "NAME ...", "It runs what they lack.")
     folders = [f"runs_dir={tmp_path}/runs", "--config-dir", str(tmp_path)]

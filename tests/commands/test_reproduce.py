@@ -27,7 +27,7 @@ columns: {name: way, key: loss.way, values: [both, class]}
 def config_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("configs")
     (folder / "table").mkdir()
-    (folder / "table" / "mine.yaml").write_text(TABLE)
+    (folder / "table" / "mine.yaml").write_text(TABLE, encoding="utf-8")
     return folder
 
 
@@ -45,7 +45,7 @@ def start(folder: Path, config_dir: Path, *words: str) -> subprocess.Popen[str]:
 
 def table(folder: Path) -> str:
     (path,) = (folder / "tables").glob("mine-*.md")
-    return path.read_text()
+    return path.read_text(encoding="utf-8")
 
 
 def without_date(text: str) -> str:
@@ -54,7 +54,7 @@ def without_date(text: str) -> str:
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*/record.json"))]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "runs").glob("*/record.json"))]
 
 
 def starts(folder: Path) -> dict[str, str]:
@@ -175,7 +175,7 @@ def test_every_cell_gets_the_rate_that_is_best_on_a_part_of_the_training_split(t
     words = ["search.lr=[0.05,0.1]", "loss.way=class", "epochs=1", "evaluate_every=1"]
     assert main(command(tmp_path, config_dir, *words)) == 0
     assert "Chosen for each cell from 0.05, 0.1" in table(tmp_path)
-    records = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/record.json")]
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "runs").glob("*/record.json")]
     trials = {
         record["config"]["optim"]["head_lr"]: record["metrics"]
         for record in records

@@ -83,6 +83,6 @@ def test_what_does_not_fit_is_told(parser, words, said):
 
 def test_tables_of_a_users_own_are_completed(parser, tmp_path):
     (tmp_path / "table").mkdir()
-    (tmp_path / "table" / "mine.yaml").write_text("caption: mine\n")
+    (tmp_path / "table" / "mine.yaml").write_text("caption: mine\n", encoding="utf-8")
     assert parser.completions(["mi"]) == []
     assert parser.completions(["--config-dir", str(tmp_path), "mi"]) == ["mine"]

@@ -50,7 +50,9 @@ def test_without_a_name_every_table_that_has_a_record_is_shown(runs_dir, capsys)
 def test_without_a_name_a_table_that_has_no_place_for_a_data_set_is_not_shown_on_it(runs_dir, tmp_path, capsys):
     values = "{a: dataset=coco epochs=1, b: dataset=vaw epochs=2}"
     (tmp_path / "table").mkdir()
-    (tmp_path / "table" / "mine.yaml").write_text(f"caption: a\nrows: {{name: data, values: {values}}}\n")
+    (tmp_path / "table" / "mine.yaml").write_text(
+        f"caption: a\nrows: {{name: data, values: {values}}}\n", encoding="utf-8"
+    )
     assert main(["tables", f"runs_dir={runs_dir}", "--config-dir", str(tmp_path)]) == 0
     assert "## mine" not in capsys.readouterr().out
 

@@ -19,7 +19,7 @@ seed: 0                  # of everything
 
 @pytest.fixture
 def path(tmp_path):
-    (tmp_path / "train.yaml").write_text(YAML)
+    (tmp_path / "train.yaml").write_text(YAML, encoding="utf-8")
     return tmp_path / "train.yaml"
 
 
@@ -45,7 +45,7 @@ def test_comments_are_put_beside_the_same_keys_and_no_others(path):
 
 
 def test_keys_with_their_defaults_are_overrides_a_line_each(tmp_path):
-    (tmp_path / "compare.yaml").write_text("# Compares.\nmetric: both   # or another\nseed: 0\n")
+    (tmp_path / "compare.yaml").write_text("# Compares.\nmetric: both   # or another\nseed: 0\n", encoding="utf-8")
     assert defaults_in_words(tmp_path / "compare.yaml").splitlines() == [
         "  metric=both                     or another",
         "  seed=0                          ",

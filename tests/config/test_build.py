@@ -20,7 +20,7 @@ def test_what_a_group_says_about_itself_is_no_argument():
 
 def test_a_users_own_package_is_found(tmp_path, monkeypatch):
     (tmp_path / "my_package.py").write_text(
-        "class MyLoss:\n    def __init__(self, gamma):\n        self.gamma = gamma\n"
+        "class MyLoss:\n    def __init__(self, gamma):\n        self.gamma = gamma\n", encoding="utf-8"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert build({"_target_": "my_package.MyLoss", "gamma": 2}).gamma == 2

@@ -204,7 +204,9 @@ def test_a_value_that_is_needed_is_asked_for():
 
 def test_a_folder_of_the_users_own_adds_groups_files(tmp_path):
     (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "mine.yaml").write_text("name: mine\n_target_: my_package.MyLoss\ngamma: 2.0\n")
+    (tmp_path / "loss" / "mine.yaml").write_text(
+        "name: mine\n_target_: my_package.MyLoss\ngamma: 2.0\n", encoding="utf-8"
+    )
     check("train", ["loss=mine", "loss.gamma=3"], Sources(tmp_path))
     (line,) = mistakes("loss=mine", "loss.gamma=wide", sources=Sources(tmp_path))
     assert "loss.gamma=wide: expected float" in line
@@ -212,7 +214,7 @@ def test_a_folder_of_the_users_own_adds_groups_files(tmp_path):
 
 def test_a_pattern_of_files_finds_those_of_the_user_as_well(tmp_path):
     (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "zmine.yaml").write_text("name: mine\n_target_: my_package.MyLoss\n")
+    (tmp_path / "loss" / "zmine.yaml").write_text("name: mine\n_target_: my_package.MyLoss\n", encoding="utf-8")
     assert grid(["loss=glob(z*)"], Sources(tmp_path)) == ([], [["loss=zlpr"], ["loss=zmine"]])
     check("train", ["loss=glob(zm*)"], Sources(tmp_path))
     assert "a sweep needs values" in mistakes("loss=glob(zm*)")[0]
@@ -232,14 +234,14 @@ def test_a_pattern_of_files_finds_those_of_the_user_as_well(tmp_path):
 def test_a_file_of_the_users_own_that_says_too_little_is_told_what_is_needed(tmp_path, file, content, needed):
     path = tmp_path / file
     path.parent.mkdir()
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     lines = mistakes(f"{path.parent.name}=mine", sources=Sources(tmp_path))
     assert [line.partition(" is needed")[0] for line in lines] == needed
 
 
 def test_a_file_of_the_users_own_that_is_no_yaml_is_named_with_the_line(tmp_path):
     (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "mine.yaml").write_text("name: mine\nmargin: [1\n")
+    (tmp_path / "loss" / "mine.yaml").write_text("name: mine\nmargin: [1\n", encoding="utf-8")
     (line,) = mistakes("loss=mine", sources=Sources(tmp_path))
     assert "mine.yaml" in line
     assert "line 3" in line
@@ -247,7 +249,7 @@ def test_a_file_of_the_users_own_that_is_no_yaml_is_named_with_the_line(tmp_path
 
 def test_a_group_of_the_users_own_is_a_group(tmp_path):
     (tmp_path / "protocol").mkdir()
-    (tmp_path / "protocol" / "short.yaml").write_text("# @package _global_\nepochs: 0\n")
+    (tmp_path / "protocol" / "short.yaml").write_text("# @package _global_\nepochs: 0\n", encoding="utf-8")
     assert mistakes("+protocol=short", sources=Sources(tmp_path)) == ["epochs=0: expected a number of at least 1"]
 
 

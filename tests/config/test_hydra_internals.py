@@ -29,7 +29,7 @@ def test_an_override_is_read_in_hydras_grammar():
 
 def test_the_options_of_a_group_come_from_all_folders(tmp_path):
     (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "mine.yaml").write_text("name: mine\n")
+    (tmp_path / "loss" / "mine.yaml").write_text("name: mine\n", encoding="utf-8")
     sources = Sources(tmp_path)
     with sources.opened():
         assert {"mine", "twoway"} <= set(group_options("loss", sources.search_words))

@@ -251,7 +251,7 @@ SINCE = "about: {since: {denominator: {version: 0.3.0, value: counting}}}\n"
 def own_id(folder, content, *overrides):
     """The id of a run with a loss whose file has this content."""
     (folder / "loss").mkdir(exist_ok=True)
-    (folder / "loss" / "mine.yaml").write_text(content)
+    (folder / "loss" / "mine.yaml").write_text(content, encoding="utf-8")
     with Sources(folder).opened():
         composed = Sources(folder).compose("train", ["precision=fp32", "loss=mine", *overrides])
         return run_id(typed("train", composed))

@@ -17,7 +17,7 @@ def own(tmp_path, monkeypatch):
     """A folder of the user's own YAML files, and a cache that no other test has."""
     monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
     (tmp_path / "own" / "loss").mkdir(parents=True)
-    (tmp_path / "own" / "loss" / "mine.yaml").write_text("name: ${oc.env:NAME_OF_MINE,mine}\n")
+    (tmp_path / "own" / "loss" / "mine.yaml").write_text("name: ${oc.env:NAME_OF_MINE,mine}\n", encoding="utf-8")
     return tmp_path / "own"
 
 
@@ -58,17 +58,17 @@ def test_nothing_is_written_where_nothing_was_added(own):
 def test_a_file_that_changes_or_joins_makes_it_forget(name, own):
     remember(own)
     (own / name).parent.mkdir(parents=True, exist_ok=True)
-    (own / name).write_text("name: other\n")
+    (own / name).write_text("name: other\n", encoding="utf-8")
     assert Memo(Sources(own)).get(WORDS) is None
 
 
 def test_what_was_composed_while_a_file_changed_is_not_kept(own):
     memo = Memo(Sources(own))
-    before = (own / "loss" / "mine.yaml").read_text()
-    (own / "loss" / "mine.yaml").write_text("name: other\n")
+    before = (own / "loss" / "mine.yaml").read_text(encoding="utf-8")
+    (own / "loss" / "mine.yaml").write_text("name: other\n", encoding="utf-8")
     memo.add(WORDS, CONTENT)
     memo.save()
-    (own / "loss" / "mine.yaml").write_text(before)
+    (own / "loss" / "mine.yaml").write_text(before, encoding="utf-8")
     assert Memo(Sources(own)).get(WORDS) is None
 
 
@@ -76,7 +76,7 @@ def test_a_file_behind_a_link_counts(own, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (own / "dataset").symlink_to(tmp_path / "elsewhere")
     remember(own)
-    (tmp_path / "elsewhere" / "mine.yaml").write_text("name: mine\n")
+    (tmp_path / "elsewhere" / "mine.yaml").write_text("name: mine\n", encoding="utf-8")
     assert Memo(Sources(own)).get(WORDS) is None
 
 
@@ -95,7 +95,7 @@ def test_another_version_makes_it_forget(own, monkeypatch):
 
 
 def test_a_file_with_the_time_in_it_is_never_remembered(own):
-    (own / "loss" / "mine.yaml").write_text("name: ${now:%Y}\n")
+    (own / "loss" / "mine.yaml").write_text("name: ${now:%Y}\n", encoding="utf-8")
     memo = Memo(Sources(own))
     memo.add(WORDS, CONTENT)
     memo.save()
@@ -128,7 +128,7 @@ def test_damage_is_seen_and_written_over(own):
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_error(own):
-    (own.parent / "cache").write_text("")
+    (own.parent / "cache").write_text("", encoding="utf-8")
     memo = Memo(Sources(own))
     memo.add(WORDS, CONTENT)
     memo.save()
@@ -154,7 +154,7 @@ def test_a_memory_that_grows_too_large_keeps_what_is_new(own, monkeypatch):
     ],
 )
 def test_a_file_of_which_it_is_not_known_what_it_depends_on_is_never_remembered(value, own):
-    (own / "loss" / "mine.yaml").write_text(f"name: {value}\n")
+    (own / "loss" / "mine.yaml").write_text(f"name: {value}\n", encoding="utf-8")
     memo = Memo(Sources(own))
     memo.add(WORDS, CONTENT)
     memo.save()
@@ -162,7 +162,7 @@ def test_a_file_of_which_it_is_not_known_what_it_depends_on_is_never_remembered(
 
 
 def test_a_variable_that_begins_with_an_underscore_counts(own, monkeypatch):
-    (own / "loss" / "mine.yaml").write_text("name: ${oc.env:_HID,1.0}\n")
+    (own / "loss" / "mine.yaml").write_text("name: ${oc.env:_HID,1.0}\n", encoding="utf-8")
     remember(own)
     assert Memo(Sources(own)).get(WORDS) == CONTENT
     monkeypatch.setenv("_HID", "2.0")

@@ -84,7 +84,7 @@ def test_a_loss_of_ours_has_one_target_whichever_way_it_is_reached():
 def test_a_file_of_the_users_own_that_ours_would_hide_is_refused(tmp_path):
     for name in ("loss/twoway.yaml", "loss/mine.yaml", "table/table3.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("name: mine\n")
+        (tmp_path / name).write_text("name: mine\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"has loss/twoway\.yaml, table/table3\.yaml itself; give yours another name"):
         Sources.of(str(tmp_path))
 
@@ -92,7 +92,9 @@ def test_a_file_of_the_users_own_that_ours_would_hide_is_refused(tmp_path):
 @pytest.mark.parametrize("content", ["temperature: warm", "revision: two", "revision: 1.5", "revision: 0"])
 def test_a_value_of_the_wrong_kind_in_a_file_of_the_users_own_is_told(tmp_path, content):
     (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "mine.yaml").write_text(f"name: mine\n_target_: my_package.Mine\n{content}\n")
+    (tmp_path / "loss" / "mine.yaml").write_text(
+        f"name: mine\n_target_: my_package.Mine\n{content}\n", encoding="utf-8"
+    )
     with pytest.raises(ConfigError, match=f"loss.{content.replace(': ', '=')}: expected a .*number of at least"):
         check("train", ["loss=mine"], Sources(tmp_path))
 

@@ -10,7 +10,7 @@ from margin_bench.errors import ConfigError
 def own(tmp_path):
     """A user's folder with a loss."""
     (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "mine.yaml").write_text("name: mine\n_target_: builtins.dict\nmargin: 2\n")
+    (tmp_path / "loss" / "mine.yaml").write_text("name: mine\n_target_: builtins.dict\nmargin: 2\n", encoding="utf-8")
     return tmp_path
 
 
@@ -54,7 +54,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
 
 
 def test_a_file_with_the_name_of_one_of_ours_is_refused(own):
-    (own / "loss" / "twoway.yaml").write_text("name: twoway\n")
+    (own / "loss" / "twoway.yaml").write_text("name: twoway\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"margin-bench has loss/twoway\.yaml itself"):
         Sources.of(str(own))
 
@@ -65,7 +65,9 @@ def test_our_own_folder_may_be_named():
 
 @pytest.mark.parametrize("content", ["margin: 2\n", "# @package _global_\nepochs: 3\nloss:\n  margin: 2\n"])
 def test_what_a_file_says_about_its_group_may_stand_in_a_section(own, content):
-    (own / "loss" / "mine.yaml").write_text(f"{content}defaults:\n  - /head@_global_.backbone: cosine\n")
+    (own / "loss" / "mine.yaml").write_text(
+        f"{content}defaults:\n  - /head@_global_.backbone: cosine\n", encoding="utf-8"
+    )
     assert Sources.of(str(own)).section("loss", "mine") == {"margin": 2}
 
 
@@ -80,5 +82,5 @@ def test_what_a_file_says_about_its_group_may_stand_in_a_section(own, content):
     ],
 )
 def test_a_section_is_that_of_a_global_file_or_the_file_itself(text, section, own):
-    (own / "loss" / "mine.yaml").write_text(text)
+    (own / "loss" / "mine.yaml").write_text(text, encoding="utf-8")
     assert Sources(own).section("loss", "mine") == section

@@ -15,14 +15,14 @@ def test_our_files_are_read_as_hydra_reads_them():
 
 def test_a_number_may_have_an_exponent_and_no_point(tmp_path):
     path = tmp_path / "a.yaml"
-    path.write_text("a: 1e-4\nb: 1_000\nc: on\n")
+    path.write_text("a: 1e-4\nb: 1_000\nc: on\n", encoding="utf-8")
     assert read_yaml(path) == OmegaConf.to_container(OmegaConf.load(path))
     assert read_yaml(path)["a"] == 0.0001
 
 
 def test_an_empty_file_has_no_keys(tmp_path):
     path = tmp_path / "a.yaml"
-    path.write_text("# nothing\n")
+    path.write_text("# nothing\n", encoding="utf-8")
     assert read_yaml(path) == {}
 
 
@@ -36,7 +36,7 @@ def test_an_empty_file_has_no_keys(tmp_path):
 )
 def test_a_file_that_cannot_be_used_is_told(tmp_path, text, said):
     path = tmp_path / "a.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=said) as caught:
         read_yaml(path)
     assert str(path) in str(caught.value)

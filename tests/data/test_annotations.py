@@ -43,7 +43,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "annotations.json"
-    path.write_text("[]")
+    path.write_text("[]", encoding="utf-8")
     return path
 
 
@@ -75,7 +75,7 @@ def test_files_are_parsed_once(cache, file):
 def test_other_content_other_options_and_other_parsers_are_parsed_anew(cache, file, monkeypatch):
     parse = Parser()
     indexed([file], parse, {})
-    file.write_text("[1]")
+    file.write_text("[1]", encoding="utf-8")
     indexed([file], parse, {})
     indexed([file], parse, {"difficult": "negative"})
     assert parse.calls == 3
@@ -86,7 +86,7 @@ def test_other_content_other_options_and_other_parsers_are_parsed_anew(cache, fi
 
 def test_a_change_of_a_users_own_parser_is_seen(cache, file, tmp_path):
     def names_by(source):
-        (tmp_path / "own_parser.py").write_text(source)
+        (tmp_path / "own_parser.py").write_text(source, encoding="utf-8")
         code = "import sys; sys.path.insert(0, sys.argv[1]); import own_parser; own_parser.show(sys.argv[2])"
         command = [sys.executable, "-B", "-c", code, tmp_path, file]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
@@ -98,7 +98,7 @@ def test_a_change_of_a_users_own_parser_is_seen(cache, file, tmp_path):
 def test_the_same_content_elsewhere_is_known(cache, file, tmp_path):
     parse = Parser()
     indexed([file], parse, {})
-    (tmp_path / "moved.json").write_text(file.read_text())
+    (tmp_path / "moved.json").write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
     indexed([tmp_path / "moved.json"], parse, {})
     assert parse.calls == 1
 
@@ -138,11 +138,11 @@ def test_processes_that_open_at_once_share_one_index(cache, file, tmp_path):
     )
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
-    assert (tmp_path / "calls").read_text() == "x"
+    assert (tmp_path / "calls").read_text(encoding="utf-8") == "x"
 
 
 def test_without_a_folder_to_write_files_are_parsed_every_time(tmp_path, file, monkeypatch):
-    (tmp_path / "cache").write_text("a file")
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
     monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
     parse = Parser()
     assert_same(indexed([file], parse, {}), SOME)

@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 
 def write(root: Path, annotations: Any, name: str = "train2014") -> None:
     (root / "annotations").mkdir(exist_ok=True)
-    (root / "annotations" / f"instances_{name}.json").write_text(json.dumps(annotations))
+    (root / "annotations" / f"instances_{name}.json").write_text(json.dumps(annotations), encoding="utf-8")
 
 
 def changed(key: str, entry: int, **values: Any) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_a_missing_image_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_annotations_that_are_not_json_are_named(root: Path) -> None:
-    (root / "annotations" / "instances_train2014.json").write_text('{"images": [')
+    (root / "annotations" / "instances_train2014.json").write_text('{"images": [', encoding="utf-8")
     assert_refused(root, "instances_train2014.json", "JSONDecodeError")
 
 

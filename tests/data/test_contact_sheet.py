@@ -66,7 +66,7 @@ def test_an_image_file_is_cut_to_its_box_and_a_broken_one_is_dark_red(tmp_path):
     halves = np.zeros((8, 8, 3), np.uint8)
     halves[:, 4:] = 200
     Image.fromarray(halves).save(tmp_path / "halves.png")
-    (tmp_path / "broken.png").write_text("no image")
+    (tmp_path / "broken.png").write_text("no image", encoding="utf-8")
     files, boxes = [tmp_path / "halves.png", tmp_path / "broken.png"], np.array([[4, 0, 8, 4]] * 2, np.float32)
     split = Split(files, np.ones((2, 1), np.int8), ("thing",), boxes)
     assert drawn(split, tmp_path / "sheet.png")[0][:2] == [(200,) * 3, DARK_RED]

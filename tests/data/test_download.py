@@ -115,7 +115,7 @@ def test_parts_of_two_versions_are_not_joined(server, tmp_path):
 
 def test_a_part_that_is_whole_already_is_enough(server, tmp_path):
     (tmp_path / "file.bin.part").write_bytes(CONTENT)
-    (tmp_path / "file.bin.part.version").write_text("one")
+    (tmp_path / "file.bin.part.version").write_text("one", encoding="utf-8")
     download(server.url, tmp_path / "file.bin", MD5)
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
 
@@ -158,7 +158,7 @@ def test_only_the_web_is_read(url, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
-    (tmp_path / "folder").write_text("a file")
+    (tmp_path / "folder").write_text("a file", encoding="utf-8")
     with pytest.raises(DataError, match="cannot be written"):
         download(server.url, tmp_path / "folder" / "file.bin", None)
 
@@ -172,7 +172,8 @@ def test_the_command_fetches_unpacks_and_indexes(server, tmp_path, capsys):
     (tmp_path / "configs" / "dataset" / "mine.yaml").write_text(
         f"name: mine\n_target_: margin_bench.data.voc.load\nroot: {tmp_path}/root\nyear: 2007\n"
         "difficult: unlabeled\nkeep_empty: false\n"
-        f"about:\n  files: [{{url: '{url}', checksum: null, unpack_to: .}}]\n"
+        f"about:\n  files: [{{url: '{url}', checksum: null, unpack_to: .}}]\n",
+        encoding="utf-8",
     )
     command = ["data", "prepare", "mine", "--config-dir", str(tmp_path / "configs")]
     for _ in range(2):

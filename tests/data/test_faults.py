@@ -105,7 +105,7 @@ def test_a_faulty_image_is_named(folder, name):
 
 def test_workers_find_the_same_in_the_same_order(folder):
     for number in (0, 1):
-        (folder / f"{number}.jpg").write_text("no image")
+        (folder / f"{number}.jpg").write_text("no image", encoding="utf-8")
     splits = split_of(folder, 1, 0), split_of(folder, 2)
     found = faults_of(*splits, workers=2)
     assert [fault.split()[5] for fault in found] == [f"{folder}/1.jpg:", f"{folder}/0.jpg:"]
@@ -124,7 +124,7 @@ def test_a_link_out_of_the_folder_is_a_fault_and_is_not_read(folder, tmp_path_fa
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "secret.jpg"
     (folder / "1.jpg").rename(elsewhere)
     (folder / "1.jpg").symlink_to(elsewhere)
-    elsewhere.write_text("no image")
+    elsewhere.write_text("no image", encoding="utf-8")
     assert faults_of(split_of(folder, 0, 1), split_of(folder, 2)) == [
         f"train: {folder}/1.jpg is a link out of the data set"
     ]

@@ -85,7 +85,7 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_web_page_in_place_of_an_image_is_named(tmp_path: Path) -> None:
-    (tmp_path / "page.jpg").write_text("<html><body>404 Not Found</body></html>")
+    (tmp_path / "page.jpg").write_text("<html><body>404 Not Found</body></html>", encoding="utf-8")
     assert_refused(tmp_path / "page.jpg", "no image in a format")
 
 

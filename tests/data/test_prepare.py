@@ -25,7 +25,7 @@ def web(tmp_path, monkeypatch):
         shutil.copyfile(folder / url.rpartition("/")[2], path)
 
     monkeypatch.setattr(prepare, "download", download)
-    (folder / "words.txt").write_text("words")
+    (folder / "words.txt").write_text("words", encoding="utf-8")
     return folder, fetched
 
 
@@ -37,7 +37,7 @@ def test_a_file_is_put_where_it_belongs_and_fetched_once(web, tmp_path, capsys):
     root = tmp_path / "root"
     for _ in range(2):
         fetch([entry("words.txt")], root)
-    assert (root / "sub" / "words.txt").read_text() == "words"
+    assert (root / "sub" / "words.txt").read_text(encoding="utf-8") == "words"
     assert web[1] == ["http://example.org/files/words.txt"]
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "words.txt: no checksum is published, only its length was checked"
@@ -47,24 +47,24 @@ def test_a_file_is_put_where_it_belongs_and_fetched_once(web, tmp_path, capsys):
 def test_an_archive_is_unpacked_and_deleted(web, tmp_path):
     content = tmp_path / "content"
     content.mkdir()
-    (content / "a.txt").write_text("a")
+    (content / "a.txt").write_text("a", encoding="utf-8")
     shutil.make_archive(str(web[0] / "kit"), "gztar", content)
     fetch([entry("kit.tar.gz", unpack_to=".")], tmp_path / "root")
-    assert (tmp_path / "root" / "a.txt").read_text() == "a"
+    assert (tmp_path / "root" / "a.txt").read_text(encoding="utf-8") == "a"
     assert [path.name for path in (tmp_path / "root" / DOWNLOADS).iterdir()] == ["kit.tar.gz.done"]
 
 
 def test_a_file_that_came_before_unpacking_broke_off_is_checked_not_fetched(web, tmp_path):
     (tmp_path / DOWNLOADS).mkdir()
-    (tmp_path / DOWNLOADS / "words.txt").write_text("words")
+    (tmp_path / DOWNLOADS / "words.txt").write_text("words", encoding="utf-8")
     fetch([entry("words.txt", MD5_OF_WORDS)], tmp_path)
     assert web[1] == []
-    assert (tmp_path / "sub" / "words.txt").read_text() == "words"
+    assert (tmp_path / "sub" / "words.txt").read_text(encoding="utf-8") == "words"
 
 
 def test_such_a_file_with_a_wrong_checksum_is_named_and_fetched_the_next_time(web, tmp_path):
     (tmp_path / DOWNLOADS).mkdir()
-    (tmp_path / DOWNLOADS / "words.txt").write_text("word")
+    (tmp_path / DOWNLOADS / "words.txt").write_text("word", encoding="utf-8")
     with pytest.raises(DataError, match="expected the md5"):
         fetch([entry("words.txt", MD5_OF_WORDS)], tmp_path)
     fetch([entry("words.txt", MD5_OF_WORDS)], tmp_path)
@@ -72,7 +72,7 @@ def test_such_a_file_with_a_wrong_checksum_is_named_and_fetched_the_next_time(we
 
 
 def test_a_broken_archive_leaves_no_mark(web, tmp_path):
-    (web[0] / "kit.zip").write_text("no archive")
+    (web[0] / "kit.zip").write_text("no archive", encoding="utf-8")
     with pytest.raises(DataError, match="is broken"):
         fetch([entry("kit.zip")], tmp_path)
     assert not (tmp_path / DOWNLOADS / "kit.zip.done").exists()

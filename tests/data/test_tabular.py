@@ -89,7 +89,7 @@ def test_parquet_without_pyarrow_is_named(tmp_path, monkeypatch):
 
 
 def test_two_tables(tmp_path):
-    (tmp_path / "test.csv").write_text("image,cat\nc.jpg,1\n")
+    (tmp_path / "test.csv").write_text("image,cat\nc.jpg,1\n", encoding="utf-8")
     content = "image,cat\na.jpg,1\nb.jpg,1\n"
     assert len(load(tmp_path, content, test_file=tmp_path / "test.csv")) == 2
     assert len(load(tmp_path, content, "test", test_file=tmp_path / "test.csv")) == 1
@@ -147,7 +147,7 @@ def test_a_label_with_another_separator_is_named(tmp_path):
 
 
 def test_a_class_of_the_test_table_alone_is_named(tmp_path):
-    (tmp_path / "test.csv").write_text("image,cat,cow\nc.jpg,1,1\n")
+    (tmp_path / "test.csv").write_text("image,cat,cow\nc.jpg,1,1\n", encoding="utf-8")
     with pytest.raises(DataError, match="has the column cow"):
         load(tmp_path, "image,cat\na.jpg,1\n", test_file=tmp_path / "test.csv")
 
@@ -210,7 +210,7 @@ def test_a_table_trains_and_counts_by_its_content(tmp_path, capsys):
         for number, name in enumerate(names)
     ]
     table = tmp_path / "labels.csv"
-    table.write_text("".join(["image,odd,even,split\n", *lines]))
+    table.write_text("".join(["image,odd,even,split\n", *lines]), encoding="utf-8")
     sizes = [
         "epochs=1",
         "batch_size=16",

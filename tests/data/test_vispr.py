@@ -44,7 +44,7 @@ def test_a_misspelled_label_is_a_fault(written):
 
 
 def test_a_file_that_is_not_json_is_a_fault(written):
-    (written.root / "train2017/2017_00000000.json").write_text("{")
+    (written.root / "train2017/2017_00000000.json").write_text("{", encoding="utf-8")
     (fault,) = load(written).faults
     assert fault.startswith("train2017/2017_00000000.json: expected image_path and labels (JSONDecodeError")
 

@@ -19,7 +19,7 @@ def written(tmp_path):
 
 def lines_of(written, class_name="cat"):
     path = written.root / "VOCdevkit/VOC2007/ImageSets/Main" / f"{class_name}_trainval.txt"
-    return path, path.read_text().splitlines(keepends=True)
+    return path, path.read_text(encoding="utf-8").splitlines(keepends=True)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_an_unknown_choice_is_named(written, name):
 )
 def test_a_faulty_line_is_named(written, change, fault):
     path, lines = lines_of(written)
-    path.write_text("".join(change(lines)))
+    path.write_text("".join(change(lines)), encoding="utf-8")
     assert any(fault in found for found in load(written.root).faults)
 
 

@@ -137,9 +137,9 @@ def main(output: Path) -> None:
             fail(world)
     except (RuntimeError, LostProcessError) as error:
         met = f"{type(error).__name__}: {error}"
-    threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+    threads = [path.read_text(encoding="utf-8") for path in Path("/proc/self/task").glob("*/comm")]
     left = "gloo is left" if any("gloo" in name for name in threads) else "nothing is left"
-    output.with_suffix(f".{world.rank}").write_text(f"{met}\n{left}\n")
+    output.with_suffix(f".{world.rank}").write_text(f"{met}\n{left}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

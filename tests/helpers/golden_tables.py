@@ -35,7 +35,7 @@ blocks:
 def write_inputs(folder: Path) -> None:
     """Write the table `mine` to `folder/configs`, and records to `folder/runs`."""
     (folder / "configs" / "table").mkdir(parents=True)
-    (folder / "configs" / "table" / "mine.yaml").write_text(TABLE)
+    (folder / "configs" / "table" / "mine.yaml").write_text(TABLE, encoding="utf-8")
     runs = folder / "runs"
     two_way, similar = "dataset=coco loss=twoway", "dataset=coco loss=multi_similarity"
     for seed, scores in enumerate([(72.0, 86.0), (73.0, 85.0), (74.0, 84.5)]):
@@ -58,9 +58,9 @@ def _other_data() -> dict[str, object]:
 
 def _edit(run_dir: Path, old: str, new: str) -> None:
     path = run_dir / "record.json"
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def rendered(folder: Path, format_name: str) -> str:
@@ -80,4 +80,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         write_inputs(Path(name))
         for format_name, suffix in SUFFIXES.items():
-            (GOLDEN / f"table{suffix}").write_text(rendered(Path(name), format_name))
+            (GOLDEN / f"table{suffix}").write_text(rendered(Path(name), format_name), encoding="utf-8")

@@ -85,7 +85,7 @@ def _voc(root: Path, year: int, sets: dict[str, str], num_samples: int) -> Made:
         ids = [f"{1000 * part + row:06}" for row in range(num_samples)]
         for column, class_name in enumerate(VOC_CLASSES):
             lines = [f"{each} {written[int(labels[row, column])]}\n" for row, each in enumerate(ids)]
-            (folder / "ImageSets" / "Main" / f"{class_name}_{name}.txt").write_text("".join(lines))
+            (folder / "ImageSets" / "Main" / f"{class_name}_{name}.txt").write_text("".join(lines), encoding="utf-8")
         _images(folder / "JPEGImages", [f"{each}.jpg" for each in ids], 1000 * part)
         targets[split] = _with_positive(labels)
     return Made(root, (f"dataset=voc{year}", f"dataset.root={root}"), VOC_CLASSES, targets)
@@ -198,14 +198,14 @@ IMAGE_FAULTS: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, and its folder where that is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
     """Read a JSON file, change its content in place, and write it again."""
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _images(folder: Path, names: list[str], first: int) -> None:

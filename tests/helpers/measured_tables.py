@@ -27,5 +27,5 @@ def measured(runs_dir: Path, name: str, *words: str, own: Path | None = None, **
 def write_table(folder: Path, text: str, name: str = "mine") -> Path:
     """Write a table's YAML file below a folder of the user's own, and return that folder."""
     (folder / "table").mkdir(exist_ok=True)
-    (folder / "table" / f"{name}.yaml").write_text(text)
+    (folder / "table" / f"{name}.yaml").write_text(text, encoding="utf-8")
     return folder

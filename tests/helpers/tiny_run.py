@@ -70,7 +70,7 @@ def end_all() -> None:
 def read_record(runs_dir: Path) -> dict[str, Any]:
     """The record of the one run in a folder."""
     (path,) = runs_dir.glob("*/record.json")
-    record: dict[str, Any] = json.loads(path.read_text())
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record
 
 
@@ -79,7 +79,7 @@ def read_result(runs_dir: Path) -> dict[str, Any]:
     record = read_record(runs_dir)
     names = ("status", "weights_sha256", "metrics", "best", "history")
     (metrics,) = runs_dir.glob("*/metrics.jsonl")
-    return {name: record[name] for name in names} | {"metrics.jsonl": metrics.read_text()}
+    return {name: record[name] for name in names} | {"metrics.jsonl": metrics.read_text(encoding="utf-8")}
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 300.0) -> None:

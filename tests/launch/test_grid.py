@@ -14,11 +14,11 @@ from tests.helpers.tiny_run import LONGER, read_record, read_result, start, trai
 
 
 def records(runs_dir: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(runs_dir.glob("*/record.json"))]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(runs_dir.glob("*/record.json"))]
 
 
 def logs(runs_dir: Path) -> list[str]:
-    return [path.read_text() for path in sorted(runs_dir.glob("*/log.txt"))]
+    return [path.read_text(encoding="utf-8") for path in sorted(runs_dir.glob("*/log.txt"))]
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -39,12 +39,12 @@ def test_failed_runs_are_listed_at_the_end_a_line_each_with_the_log_and_the_exit
     assert missing_too.startswith("backbone.weights=missing optim.weight_decay=1e+38: ")
     name, _, log = not_finite.partition("; see ")
     assert name.startswith("backbone.weights=null optim.weight_decay=1e+38: the loss is nan")
-    assert "the loss is nan" in Path(log).read_text()
+    assert "the loss is nan" in Path(log).read_text(encoding="utf-8")
 
 
 def test_an_error_of_ours_does_not_end_a_sweep_and_its_traceback_is_in_the_log(tmp_path, monkeypatch, capsys):
     (tmp_path / "raising_package.py").write_text(
-        "def load(split, **options):\n    raise LookupError('no such thing')\n"
+        "def load(split, **options):\n    raise LookupError('no such thing')\n", encoding="utf-8"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert train(tmp_path, "-m", "epochs=1", "dataset._target_=raising_package.load,margin_bench.data.digits.load") == 1

@@ -15,7 +15,7 @@ from margin_bench.launch.launcher import failures, num_processes
 
 
 def test_a_failed_job_is_a_line_with_the_cause_and_the_log(tmp_path):
-    (tmp_path / "log.txt").write_text("")
+    (tmp_path / "log.txt").write_text("", encoding="utf-8")
     outcomes = {
         "seed=0": Outcome(run_dir=tmp_path),
         "seed=1": Outcome(5, "the loss is nan.\nLower the rates.", tmp_path),
@@ -56,7 +56,7 @@ def test_what_does_not_fit_the_launcher_is_a_mistake_of_the_configuration(tmp_pa
 
 def test_srun_is_told_the_number_of_cpus_which_it_does_not_take_from_the_job(tmp_path, monkeypatch, capsys):
     (tmp_path / "srun").touch(0o755)
-    (tmp_path / "sbatch").write_text(f'#!/bin/sh\ncat "$1" > {tmp_path}/script.sh\nexit 1\n')
+    (tmp_path / "sbatch").write_text(f'#!/bin/sh\ncat "$1" > {tmp_path}/script.sh\nexit 1\n', encoding="utf-8")
     (tmp_path / "sbatch").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     words = [
@@ -69,7 +69,7 @@ def test_srun_is_told_the_number_of_cpus_which_it_does_not_take_from_the_job(tmp
     said = capsys.readouterr().err
     assert "the launcher has given up: Command '['sbatch'" in said
     assert "Traceback" not in said
-    script = (tmp_path / "script.sh").read_text().splitlines()
+    script = (tmp_path / "script.sh").read_text(encoding="utf-8").splitlines()
     assert script.index("#SBATCH --cpus-per-task=8") < script.index("export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK")
 
 

@@ -36,14 +36,14 @@ def test_what_is_offered_is_listed():
 
 
 def test_a_module_that_is_added_is_found(mine):
-    mine.write_text(MINE.format(name="MineLoss"))
+    mine.write_text(MINE.format(name="MineLoss"), encoding="utf-8")
     found = losses._classes()
     assert set(found) - set(losses.__all__) == {"MineLoss"}
     assert found["BCELoss"] is losses.BCELoss
 
 
 def test_a_loss_does_not_take_the_name_of_another(mine):
-    mine.write_text(MINE.format(name="FocalLoss"))
+    mine.write_text(MINE.format(name="FocalLoss"), encoding="utf-8")
     with pytest.raises(AssertionError, match=r"losses\.focal and margin_bench\.losses\.mine define a FocalLoss each"):
         losses._classes()
 

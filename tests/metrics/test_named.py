@@ -26,7 +26,8 @@ def own_metrics(tmp_path, monkeypatch):
         "def sorting(scores, targets):\n    scores.sort(1)\n    return 0.0\n"
         "def erasing(scores, targets):\n    targets[:] = 0\n    return 0.0\n"
         "def failing(scores, targets):\n    return scores.none\n"
-        "LIMIT = 3\n"
+        "LIMIT = 3\n",
+        encoding="utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
     yield

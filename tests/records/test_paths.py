@@ -159,7 +159,7 @@ def test_a_data_set_of_the_users_own_that_has_the_name_of_ours_has_no_usual_plac
 )
 def test_a_file_of_paths_changes_nothing_that_the_record_does_not_name(hostile: dict[str, Any], tmp_path: Path) -> None:
     short, paths = without_paths(config({**COCO, "root": "/data/coco"}))
-    (tmp_path / "paths.json").write_text(json.dumps({**paths, **hostile}))
+    (tmp_path / "paths.json").write_text(json.dumps({**paths, **hostile}), encoding="utf-8")
     found = located(short, tmp_path, root="/data/coco")
     assert found["dataset"] == {**COCO, "root": "/data/coco"}
     assert found.keys() == short.keys()
@@ -169,7 +169,7 @@ def test_no_record_in_the_repository_holds_a_path() -> None:
     paths = sorted((Path(__file__).parents[2] / "results" / "runs").glob("*/record.json"))
     assert paths
     for path in paths:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         config = record["config"]
         assert all(PurePath(value).name == value for key, value in leaves_of(config) if key in KEYS and value)
         assert all(last_part(value) == value for _, value in leaves_of(config))

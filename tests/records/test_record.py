@@ -25,9 +25,9 @@ RECORD = {
 
 def edit(run_dir: Path, old: str, new: str) -> None:
     path = run_dir / "record.json"
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_record_is_replaced(tmp_path: Path) -> None:
 
 def test_the_file_says_its_schema_and_its_checksum(tmp_path: Path) -> None:
     write_record(tmp_path, RECORD)
-    content = json.loads((tmp_path / "record.json").read_text())
+    content = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
     assert content["schema"] == 3
     assert len(content["sha256"]) == 64
 
@@ -52,7 +52,7 @@ def test_the_file_says_its_schema_and_its_checksum(tmp_path: Path) -> None:
 def test_white_space_and_the_order_of_keys_do_not_matter(tmp_path: Path) -> None:
     write_record(tmp_path, RECORD)
     path = tmp_path / "record.json"
-    path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")), sort_keys=True), encoding="utf-8")
     assert read_record(tmp_path) == RECORD
 
 
@@ -67,7 +67,7 @@ def test_without_a_record_there_is_none(tmp_path: Path) -> None:
 
 
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"lies in a file\. Give a folder as runs_dir=DIR"):
         read_record(tmp_path / "file" / "run")
 
@@ -181,13 +181,13 @@ def test_the_commit_is_that_of_the_checkout(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(record_module, "_REPOSITORY", tmp_path)
     assert environment()["commit"] is None, "no checkout"
     git(tmp_path, "init")
-    (tmp_path / "file").write_text("content")
+    (tmp_path / "file").write_text("content", encoding="utf-8")
     git(tmp_path, "add", "file")
     git(tmp_path, "commit", "-m", "Begin")
     git(tmp_path, "tag", "v1.0")
     commit = git(tmp_path, "rev-parse", "HEAD")
     assert environment()["commit"] == commit
-    (tmp_path / "file").write_text("other content")
+    (tmp_path / "file").write_text("other content", encoding="utf-8")
     assert environment()["commit"] == f"{commit}-dirty"
 
 

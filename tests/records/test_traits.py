@@ -20,7 +20,7 @@ def record(content: dict) -> dict:
 
 
 def test_a_record_and_its_identity_have_the_same_traits(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("image,a\n")
+    (tmp_path / "a.csv").write_text("image,a\n", encoding="utf-8")
     for overrides in ([], ["loss=triplet"], ["dataset=csv", f"dataset.file={tmp_path}/a.csv", "+dataset.extra=/a/b"]):
         content = config(*overrides)
         assert traits_of_record(record(content)) == traits_of_identity(identity(content))
@@ -35,7 +35,7 @@ def test_traits_are_texts_by_dotted_key_without_what_does_not_decide() -> None:
 
 def test_files_differ_by_their_content(tmp_path: Path) -> None:
     for name, text in (("a.csv", "image,a\n"), ("b.csv", "image,a\n"), ("c.csv", "image,b\n")):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     a, b, c = (record(config("dataset=csv", f"dataset.file={tmp_path / name}.csv")) for name in "abc")
     assert traits_of_record(a) == traits_of_record(b)
     differing = dict(traits_of_record(a).items() ^ traits_of_record(c).items())

@@ -35,7 +35,7 @@ def test_evaluate_refuses_what_is_no_finished_run_of_ours(finished_run, tmp_path
     copy = tmp_path / "copy"
     shutil.copytree(finished_run, copy)
     path = copy / "record.json"
-    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"seed": 0', '"seed": 1'), encoding="utf-8")
     assert main(["evaluate", f"run={copy}"]) == 4
     assert "was changed" in capsys.readouterr().err
     record = read_record(finished_run.parent)
@@ -75,7 +75,9 @@ assert not {"torch", "scipy", "sklearn"} & sys.modules.keys()
 
 
 def test_further_metrics_are_the_same_from_saved_scores_and_from_the_model(finished_run, tmp_path, monkeypatch, capsys):
-    (tmp_path / "metrics_of_a_user.py").write_text("def num_samples(scores, targets):\n    return len(scores)\n")
+    (tmp_path / "metrics_of_a_user.py").write_text(
+        "def num_samples(scores, targets):\n    return len(scores)\n", encoding="utf-8"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     saved = load_scores(finished_run, read_record(finished_run.parent))
     expected = [

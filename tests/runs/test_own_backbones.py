@@ -105,7 +105,7 @@ SHORT = ["epochs=1", "dataset.num_train=64"]
 def package(tmp_path_factory):
     """The folder of `my_nets`, which is imported once: timm wants no name registered twice."""
     folder = tmp_path_factory.mktemp("package")
-    (folder / "my_nets.py").write_text(PACKAGE)
+    (folder / "my_nets.py").write_text(PACKAGE, encoding="utf-8")
     return folder
 
 
@@ -123,7 +123,7 @@ def config_dir(tmp_path):
     """A folder of YAML files with `backbone=mine`, as short as it can be."""
     folder = tmp_path / "configs" / "backbone"
     folder.mkdir(parents=True)
-    (folder / "mine.yaml").write_text("name: mine\n_target_: my_nets.Net\noptions: {width: 8}\n")
+    (folder / "mine.yaml").write_text("name: mine\n_target_: my_nets.Net\noptions: {width: 8}\n", encoding="utf-8")
     return str(folder.parent)
 
 
@@ -266,7 +266,7 @@ def test_a_saved_run_whose_class_has_changed_since_is_told(runs_dir, monkeypatch
 
 def test_a_record_from_before_own_backbones_is_scored_again(finished_run, tmp_path):
     """Its configuration has no `_target_`."""
-    record = json.loads((finished_run / "record.json").read_text())
+    record = json.loads((finished_run / "record.json").read_text(encoding="utf-8"))
     del record["config"]["backbone"]["_target_"]
     copy = tmp_path / finished_run.name
     copy.mkdir()

@@ -49,7 +49,7 @@ def mean_gap(logits, targets, dim, *, margin):
 @pytest.fixture
 def runs_dir(tmp_path, monkeypatch):
     """Where runs go; `my_losses` can be imported."""
-    (tmp_path / "my_losses.py").write_text(PACKAGE)
+    (tmp_path / "my_losses.py").write_text(PACKAGE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path / "runs"
 
@@ -98,7 +98,9 @@ def test_a_criterion_in_any_way(runs_dir, way):
 
 def test_a_file_of_ones_own_beside_the_package(runs_dir, tmp_path):
     (tmp_path / "configs" / "loss").mkdir(parents=True)
-    (tmp_path / "configs" / "loss" / "cubed.yaml").write_text("name: cubed\n_target_: my_losses.Cubed\nfactor: 1.0\n")
+    (tmp_path / "configs" / "loss" / "cubed.yaml").write_text(
+        "name: cubed\n_target_: my_losses.Cubed\nfactor: 1.0\n", encoding="utf-8"
+    )
     own = ["--config-dir", str(tmp_path / "configs"), "loss=cubed", "loss.factor=3.0"]
     assert train(runs_dir, "epochs=1", *own) == 0
     assert read_record(runs_dir)["config"]["loss"]["factor"] == 3.0

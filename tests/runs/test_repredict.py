@@ -34,10 +34,11 @@ def test_a_run_on_a_data_set_of_the_users_own_is_scored_only_if_they_trust_it(tm
         "    targets = np.eye(2, dtype=np.int8)[np.arange(8) % 2]\n"
         "    images = np.zeros((8, 64, 64, 3), np.uint8)\n"
         "    images[:, :, ::2] = 200 * targets[:, :1, None, None].astype(np.uint8)\n"
-        "    return Split(images, targets, ('stripes', 'none'))\n"
+        "    return Split(images, targets, ('stripes', 'none'))\n",
+        encoding="utf-8",
     )
     (tmp_path / "dataset").mkdir()
-    (tmp_path / "dataset" / "striped.yaml").write_text("name: striped\n_target_: striped_data.load\n")
+    (tmp_path / "dataset" / "striped.yaml").write_text("name: striped\n_target_: striped_data.load\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "striped_data", raising=False)
     overrides = ["dataset=striped", "backbone=digits", "transforms=scenes", "epochs=1", "batch_size=8"]
@@ -106,7 +107,9 @@ def test_a_run_on_a_table_of_the_users_is_scored_elsewhere_where_they_say(tmp_pa
     (tmp_path / "images").mkdir()
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / "images" / name).write_bytes(jpeg(len(name)))
-    (tmp_path / "images" / "labels.csv").write_text("image,cat,dog,split\na.jpg,1,0,train\nb.jpg,0,1,test\n")
+    (tmp_path / "images" / "labels.csv").write_text(
+        "image,cat,dog,split\na.jpg,1,0,train\nb.jpg,0,1,test\n", encoding="utf-8"
+    )
     monkeypatch.chdir(tmp_path)
     words = ["dataset=csv", "dataset.file=images/labels.csv", "backbone=digits", "transforms.image_size=64"]
     sizes = ["epochs=1", "batch_size=2", "bucket_size=2", "microbatch_size=2", "precision=fp32", "workers=0"]
@@ -130,7 +133,9 @@ def test_a_file_of_paths_runs_no_code(finished_run, tmp_path, capsys):
     record = read_record(finished_run.parent)
     record["config"]["dataset"]["_target_"] = "system"
     write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
-    (copy / "paths.json").write_text('{"dataset._target_": "/os/system", "transforms._target_": "os.system"}')
+    (copy / "paths.json").write_text(
+        '{"dataset._target_": "/os/system", "transforms._target_": "os.system"}', encoding="utf-8"
+    )
     assert main(["evaluate", f"run={copy}", "recompute=true", f"root={tmp_path}"]) == 2
     assert "_target_=/os/system, which is no code of margin-bench that a saved file may name" in capsys.readouterr().err
 

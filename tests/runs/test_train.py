@@ -49,7 +49,7 @@ def test_a_run_leaves_a_record_that_its_files_bear_out(finished_run):
     assert record["metrics"]["map_class"] == map_class(scores["scores"], scores["targets"])
     assert record["metrics"]["map_sample"] == map_sample(scores["scores"], scores["targets"])
     assert record["metrics"]["classes_left_out"] == (~(scores["targets"] == 1).any(0)).sum()
-    lines = [json.loads(line) for line in (finished_run / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (finished_run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert lines == record["history"]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     assert ["map_class" in line for line in lines] == [False, True, False, True]
@@ -60,7 +60,7 @@ def test_a_run_leaves_a_record_that_its_files_bear_out(finished_run):
 
 
 def test_a_record_holds_no_path_of_this_machine_and_the_run_keeps_them_beside_it(finished_run, data_root):
-    text = (finished_run / "record.json").read_text()
+    text = (finished_run / "record.json").read_text(encoding="utf-8")
     for folder in (data_root, finished_run.parent, Path.cwd(), sys.prefix):
         assert str(folder) not in text
     config, paths = read_record(finished_run.parent)["config"], read_paths(finished_run)
@@ -79,7 +79,7 @@ def test_the_error_in_a_record_has_the_names_of_files_alone_and_the_log_the_whol
     assert "instances_train2014.json" in record["error"]
     assert str(tmp_path) not in json.dumps(record)
     (log,) = tmp_path.glob("runs/*/log.txt")
-    assert str(folder) in log.read_text()
+    assert str(folder) in log.read_text(encoding="utf-8")
 
 
 def test_a_finished_run_again_is_only_shown(finished_run, capsys):
@@ -151,7 +151,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monk
         "    calls = 0\n"
         "    def forward(self, logits, targets):\n"
         "        type(self).calls += 1\n"
-        "        return (logits ** 2).mean() * (float('nan') if self.calls > 6 else 1)\n"
+        "        return (logits ** 2).mean() * (float('nan') if self.calls > 6 else 1)\n",
+        encoding="utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
     # Four steps of one bucket each make an epoch: the loss fails in the third step of the second.
@@ -179,7 +180,8 @@ def test_the_process_that_ends_a_run_is_named(tmp_path, monkeypatch, ending, run
         "            return (logits ** 2).mean()\n"
         "        torch.distributed.destroy_process_group()\n"
         "        time.sleep(0.2)\n"
-        f"        {ending}\n"
+        f"        {ending}\n",
+        encoding="utf-8",
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     overrides = ["devices=2", "loss._target_=ending_package.Ends", *LOSS_WITHOUT_PARAMETERS]
@@ -211,7 +213,7 @@ def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys
     ],
 )
 def test_a_mistake_of_the_user_has_its_exit_code_and_no_traceback(tmp_path, capsys, overrides, exit_code, said):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     assert train(tmp_path, *[override.format(tmp=tmp_path) for override in overrides]) == exit_code
     message = capsys.readouterr().err
     assert said in message
@@ -301,7 +303,7 @@ def members(group: int) -> list[int]:
 
 def has_torch(pid: int) -> bool:
     try:
-        return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+        return "libtorch" in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):  # it has ended
         return False
 
@@ -331,7 +333,7 @@ if __name__ == "__main__":
 
 def test_a_signal_that_asks_for_a_requeue_leaves_two_processes_to_save(tmp_path):
     script = tmp_path / "requeued.py"
-    script.write_text(REQUEUED)
+    script.write_text(REQUEUED, encoding="utf-8")
     words = ["train", *TINY, f"runs_dir={tmp_path / 'runs'}", "devices=2", "epochs=300", "evaluate_every=300"]
     run = subprocess.Popen([sys.executable, str(script), *words], start_new_session=True, stderr=subprocess.DEVNULL)
     wait_until(lambda: list(tmp_path.glob("runs/*/checkpoints/*.pt")))
@@ -380,10 +382,11 @@ def test_splits_that_do_not_fit_are_refused_before_training(tmp_path, monkeypatc
         "def load(split):\n"
         "    images = np.zeros((4, 64, 64, 3), np.uint8)\n"
         "    targets = np.array([[1, 0]] * 4, np.int8)\n"
-        f"    return Split(images, targets, ('a', 'b')) if split == 'train' else {test_split}\n"
+        f"    return Split(images, targets, ('a', 'b')) if split == 'train' else {test_split}\n",
+        encoding="utf-8",
     )
     (tmp_path / "dataset").mkdir()
-    (tmp_path / "dataset" / "mine.yaml").write_text("name: mine\n_target_: misfit_data.load\n")
+    (tmp_path / "dataset" / "mine.yaml").write_text("name: mine\n_target_: misfit_data.load\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "misfit_data", raising=False)
     mine = ["--config-dir", str(tmp_path), "dataset=mine", "backbone=digits", "transforms=scenes", "precision=fp32"]

@@ -22,7 +22,7 @@ def cpuinfo(tmp_path, monkeypatch):
     [("model name", "X 9000: turbo"), ("flags", "fpu sse"), ("model", ""), ("cache size", "")],
 )
 def test_an_entry_is_that_of_the_first_processor(cpuinfo, name, entry):
-    cpuinfo.write_text(CPUINFO)
+    cpuinfo.write_text(CPUINFO, encoding="utf-8")
     assert cpu_entry(name) == entry
 
 

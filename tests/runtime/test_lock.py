@@ -48,7 +48,7 @@ def test_the_lock_goes_with_a_process_that_is_killed(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(CheckpointError, match="runs_dir=DIR"), run_lock(tmp_path / "file" / "run", World()):
         pass
 

@@ -20,7 +20,7 @@ def no_gpu(monkeypatch):
 )
 def test_auto_asks_the_processor(monkeypatch, tmp_path, flags, expected):
     cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(f"processor\t: 0\nmodel name\t: X\nflags\t\t: {flags}\n")
+    cpuinfo.write_text(f"processor\t: 0\nmodel name\t: X\nflags\t\t: {flags}\n", encoding="utf-8")
     monkeypatch.setattr("margin_bench.runtime.hardware.CPUINFO", cpuinfo)
     assert resolve_precision("auto") == expected
 

@@ -25,5 +25,5 @@ assert not [name for name in threads if "gloo" in name], threads
 @pytest.mark.skipif(sys.platform != "linux", reason="lists the threads of a process as Linux does")
 def test_a_process_that_has_left_its_group_has_none_of_its_threads(tmp_path):
     script = tmp_path / "leave.py"
-    script.write_text(LEAVE)
+    script.write_text(LEAVE, encoding="utf-8")
     subprocess.run([*torchrun(2), str(script)], check=True, timeout=300)

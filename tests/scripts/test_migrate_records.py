@@ -84,7 +84,7 @@ def write(run_dir: Path, record: dict[str, Any], schema: int = 2) -> Path:
     """Write a record as 0.1.0 did; return its directory."""
     content = {"schema": schema, **record}
     run_dir.mkdir(parents=True)
-    (run_dir / "record.json").write_text(json.dumps({**content, "sha256": checksum(content)}))
+    (run_dir / "record.json").write_text(json.dumps({**content, "sha256": checksum(content)}), encoding="utf-8")
     return run_dir
 
 
@@ -124,7 +124,7 @@ def test_a_run_gets_its_lasting_id_and_keeps_its_results(tmp_path: Path) -> None
 def test_a_record_holds_no_path_any_more(tmp_path: Path) -> None:
     write(tmp_path / OLD_ID, RECORD | {"status": "failed", "error": "/home/someone/data/a.jpg is missing"})
     migrate(tmp_path)
-    text = (tmp_path / NEW_ID / "record.json").read_text()
+    text = (tmp_path / NEW_ID / "record.json").read_text(encoding="utf-8")
     assert "someone" not in text
     record = json.loads(text)
     assert record["environment"]["command"] == ["margin-bench", "runs_dir=runs"]
@@ -196,7 +196,7 @@ def test_what_is_no_record_is_named_and_left(content: bytes, tmp_path: Path) -> 
 
 def test_a_record_that_was_changed_is_named_and_left(tmp_path: Path) -> None:
     path = write(tmp_path / OLD_ID, RECORD) / "record.json"
-    path.write_text(path.read_text().replace("0.2406", "0.9406"))
+    path.write_text(path.read_text(encoding="utf-8").replace("0.2406", "0.9406"), encoding="utf-8")
     assert "its checksum is wrong" in migrate(tmp_path)[1]
 
 
@@ -283,6 +283,6 @@ def test_pipes_and_deep_nesting_are_named_and_left(tmp_path: Path) -> None:
     for name in ("pipe", "deep"):
         (tmp_path / name).mkdir()
     os.mkfifo(tmp_path / "pipe" / "record.json")
-    (tmp_path / "deep" / "record.json").write_text("[" * 200_000)
+    (tmp_path / "deep" / "record.json").write_text("[" * 200_000, encoding="utf-8")
     code, told = migrate(tmp_path)
     assert (code, "0 brought to schema 3, 0 of it before, 2 left" in told) == (1, True)

@@ -22,7 +22,7 @@ def inputs(tmp_path_factory):
 @pytest.mark.parametrize("name", SUFFIXES)
 def test_a_table_looks_as_it_is_kept(name, inputs):
     """`python -m tests.helpers.golden_tables` writes the kept files anew."""
-    assert rendered(inputs, name) == (GOLDEN / f"table{SUFFIXES[name]}").read_text()
+    assert rendered(inputs, name) == (GOLDEN / f"table{SUFFIXES[name]}").read_text(encoding="utf-8")
 
 
 def test_the_csv_is_one(inputs):
@@ -60,7 +60,9 @@ def test_signs_that_latex_reads_differently_are_written_out():
 def test_wide_and_long_latex_stays_on_its_pages(tmp_path):
     packages = r"\usepackage{booktabs}\usepackage{graphicx}"
     text = latex([sheet_of("[a|b] 'c' --d", num_grids=7, num_columns=9)])
-    (tmp_path / "a.tex").write_text(rf"\documentclass{{article}}{packages}\begin{{document}}{text}\end{{document}}")
+    (tmp_path / "a.tex").write_text(
+        rf"\documentclass{{article}}{packages}\begin{{document}}{text}\end{{document}}", encoding="utf-8"
+    )
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "a.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -56,7 +56,7 @@ def test_a_key_that_follows_the_seed_is_left_out_for_the_seed_that_it_came_with(
 
 
 def test_a_value_that_a_file_asks_for_is_given_by_an_override(tmp_path):
-    (tmp_path / "labels.csv").write_text("image,a\n")
+    (tmp_path / "labels.csv").write_text("image,a\n", encoding="utf-8")
     words = f"dataset=csv dataset.file={tmp_path}/labels.csv loss=criterion loss.function=my_package.mine"
     assert Identities(OURS).of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words)
 
@@ -74,8 +74,12 @@ def test_a_key_that_is_not_there_is_told(word):
 
 def test_losses_of_the_users_own_are_found(tmp_path):
     (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "mine.yaml").write_text("name: mine\n_target_: my_package.Mine\nrate: 1e-4\nseed: ${seed}\n")
-    (tmp_path / "loss" / "odd.yaml").write_text("# @package _global_\nloss: {name: odd, _target_: a.B}\nepochs: 3\n")
+    (tmp_path / "loss" / "mine.yaml").write_text(
+        "name: mine\n_target_: my_package.Mine\nrate: 1e-4\nseed: ${seed}\n", encoding="utf-8"
+    )
+    (tmp_path / "loss" / "odd.yaml").write_text(
+        "# @package _global_\nloss: {name: odd, _target_: a.B}\nepochs: 3\n", encoding="utf-8"
+    )
     own = Identities(Sources(tmp_path))
     mine = own.of(("dataset=digits", "loss=mine")).of_run(5, "fp32")
     assert mine["loss"] == {"_target_": "my_package.Mine", "rate": 1e-4, "seed": 5}
@@ -90,7 +94,7 @@ def test_what_other_files_of_the_users_own_say_about_a_loss_holds(tmp_path):
         ("experiment", "other", "# @package _global_\ndefaults: [{override /loss: softmax}]\n"),
     ]:
         (tmp_path / group).mkdir(exist_ok=True)
-        (tmp_path / group / f"{name}.yaml").write_text(content)
+        (tmp_path / group / f"{name}.yaml").write_text(content, encoding="utf-8")
     own = Identities(Sources(tmp_path))
     for words in [
         "dataset=digits loss=circle",
@@ -119,7 +123,7 @@ def test_losses_that_take_in_another_one_are_composed_each(tmp_path):
     (tmp_path / "loss").mkdir()
     for name, rate in (("mine1", 1.0), ("mine2", 2.0)):
         (tmp_path / "loss" / f"{name}.yaml").write_text(
-            f"defaults: [twoway, _self_]\nname: {name}\nlogit_bias: {rate}\n"
+            f"defaults: [twoway, _self_]\nname: {name}\nlogit_bias: {rate}\n", encoding="utf-8"
         )
     own = Identities(Sources(tmp_path))
     for name in ("mine1", "mine2"):
@@ -129,12 +133,12 @@ def test_losses_that_take_in_another_one_are_composed_each(tmp_path):
 
 def test_a_value_within_a_text_follows_an_override(tmp_path):
     (tmp_path / "dataset").mkdir()
-    (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: of_${epochs}_epochs\n")
-    (tmp_path / "labels.csv").write_text("image,a\n")
+    (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: of_${epochs}_epochs\n", encoding="utf-8")
+    (tmp_path / "labels.csv").write_text("image,a\n", encoding="utf-8")
     words = f"dataset=named dataset.file={tmp_path}/labels.csv epochs=3 loss=twoway"
     own = Identities(Sources(tmp_path))
     assert own.of(tuple(words.split())).run_id(3, "bf16") == id_by_hydra(words, Sources(tmp_path))
-    (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: fold_${seed}\n")
+    (tmp_path / "dataset" / "named.yaml").write_text("defaults: [csv]\nname: fold_${seed}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"dataset\.name: fold_\$\{seed\}: a table cannot tell runs apart"):
         Identities(Sources(tmp_path)).of(tuple(words.split()))
 
@@ -165,9 +169,9 @@ def test_what_is_remembered_is_what_was_composed(remembered):
 def test_a_file_that_counts_by_its_content_is_read_each_time(remembered, tmp_path):
     file = tmp_path / "labels.csv"
     words = f"dataset=csv dataset.file={file} loss=twoway"
-    file.write_text("image,a\n")
+    file.write_text("image,a\n", encoding="utf-8")
     (before,), _ = remembered(words)
-    file.write_text("image,b,c\n")
+    file.write_text("image,b,c\n", encoding="utf-8")
     _, (after,) = remembered(words)
     assert before.content["dataset"]["file_sha256"] != after.content["dataset"]["file_sha256"]
     assert after.run_id(3, "bf16") == id_by_hydra(words)

@@ -145,7 +145,9 @@ def test_a_cell_that_does_not_compose_is_told_with_its_table(tmp_path):
 def test_a_run_whose_experiment_renames_its_data_is_in_its_cell(tmp_path):
     words = "dataset=digits experiment=renamed loss=twoway"
     (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "renamed.yaml").write_text("# @package _global_\ndataset:\n  name: renamed\n")
+    (tmp_path / "experiment" / "renamed.yaml").write_text(
+        "# @package _global_\ndataset:\n  name: renamed\n", encoding="utf-8"
+    )
     write_table(tmp_path, f"caption: Mine\nbase: {words}\n")
     run = write_run(tmp_path / "runs", words, own=tmp_path)
     table = measured(tmp_path / "runs", "mine", own=tmp_path)

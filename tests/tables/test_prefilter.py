@@ -38,9 +38,9 @@ def test_the_names_must_be_those_of_one_record():
 
 def test_a_name_is_the_one_that_a_file_gives_also_within_a_section(tmp_path):
     (tmp_path / "dataset").mkdir()
-    (tmp_path / "dataset" / "mine.yaml").write_text("# @package _global_\ndataset: {name: digits}\n")
-    (tmp_path / "dataset" / "other.yaml").write_text("name: other\n")
-    (tmp_path / "dataset" / "asked_for.yaml").write_text("name: ???\n")
+    (tmp_path / "dataset" / "mine.yaml").write_text("# @package _global_\ndataset: {name: digits}\n", encoding="utf-8")
+    (tmp_path / "dataset" / "other.yaml").write_text("name: other\n", encoding="utf-8")
+    (tmp_path / "dataset" / "asked_for.yaml").write_text("name: ???\n", encoding="utf-8")
     assert can_have_names(["dataset=mine"], KNOWN, Sources(tmp_path))
     assert not can_have_names(["dataset=other"], KNOWN, Sources(tmp_path))
     assert can_have_names(["dataset=asked_for"], KNOWN, Sources(tmp_path)), "an override gives the name"
@@ -48,7 +48,7 @@ def test_a_name_is_the_one_that_a_file_gives_also_within_a_section(tmp_path):
 
 def write(folder, group, content):
     (folder / group).mkdir(exist_ok=True)
-    (folder / group / "mine.yaml").write_text(content)
+    (folder / group / "mine.yaml").write_text(content, encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["${oc.env:MYNAME,digits}", "of_${epochs}_epochs"])

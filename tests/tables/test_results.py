@@ -20,7 +20,7 @@ TABLES = [
 @pytest.fixture
 def losses_of_the_tables(monkeypatch):
     """Hide the losses that have joined since: a table of all losses would have a row for each."""
-    shown, options = "".join(path.read_text() for path in RESULTS.glob("*.md")), Sources.options
+    shown, options = "".join(path.read_text(encoding="utf-8") for path in RESULTS.glob("*.md")), Sources.options
 
     def options_shown(self, group):
         return {name: path for name, path in options(self, group).items() if group != "loss" or name in shown}

@@ -73,7 +73,9 @@ def test_what_a_search_sets_is_not_to_be_given(word, tmp_path):
 
 def test_a_search_needs_a_head_that_learns(tmp_path):
     (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "fixed_head.yaml").write_text("# @package _global_\noptim: {head_lr: 0}\n")
+    (tmp_path / "experiment" / "fixed_head.yaml").write_text(
+        "# @package _global_\noptim: {head_lr: 0}\n", encoding="utf-8"
+    )
     with pytest.raises(ConfigError, match=r"set optim\.head_lr above 0"):
         measured(tmp_path, "table3", "dataset=digits", "experiment=fixed_head", own=tmp_path, rates=(0.1, 0.2))
 

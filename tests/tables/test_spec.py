@@ -17,7 +17,7 @@ COLUMNS = "caption: a\ncolumns: {name: x, key: y, values: [1, 2]}\n"
 
 def write_table(folder: Path, text: str, name: str = "mine") -> Sources:
     (folder / "table").mkdir(exist_ok=True)
-    (folder / "table" / f"{name}.yaml").write_text(text)
+    (folder / "table" / f"{name}.yaml").write_text(text, encoding="utf-8")
     return Sources(folder)
 
 
@@ -84,7 +84,7 @@ def test_every_word_of_the_papers_tables_is_a_known_choice():
 
 def test_the_table_of_ways_finds_all_losses_by_itself():
     files = (configs_dir() / "loss").glob("*.yaml")
-    kinds = {path.stem: yaml.safe_load(path.read_text())["about"]["kind"] for path in files}
+    kinds = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["about"]["kind"] for path in files}
     relative, point_wise = read_table("ways", SOURCES).blocks
     assert [row.label for row in relative.rows.entries] == sorted(n for n, kind in kinds.items() if kind == "relative")
     assert [row.label for row in point_wise.rows.entries] == sorted(n for n, k in kinds.items() if k == "point-wise")
@@ -177,5 +177,5 @@ def test_a_table_that_is_not_there_is_told_with_near_ones():
 
 
 def test_numbers_are_read_as_hydra_reads_them(tmp_path):
-    (tmp_path / "a.yaml").write_text("rate: 1e-4\nname: on\n")
+    (tmp_path / "a.yaml").write_text("rate: 1e-4\nname: on\n", encoding="utf-8")
     assert read_yaml(tmp_path / "a.yaml")["rate"] == 1e-4

@@ -34,7 +34,7 @@ def test_a_record_that_is_there_twice_counts_once(tmp_path):
 
 
 def test_a_record_that_cannot_be_read_is_told(tmp_path):
-    (write_run(tmp_path, DIGITS) / "record.json").write_text("{")
+    (write_run(tmp_path, DIGITS) / "record.json").write_text("{", encoding="utf-8")
     records = load_records(tmp_path)
     assert records.readable == []
     assert [line.endswith("is not JSON.") for line in records.unread] == [True]

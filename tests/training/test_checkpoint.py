@@ -199,7 +199,7 @@ def test_a_kill_before_any_file_operation_leaves_a_state_that_loads(
 
         save_at(folder, after + 1)
         assert step_of(load_latest(folder)) == after + 1
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         named = {entry["file"] for entry in [*manifest["latest"], manifest["best"]] if entry}
         assert {path.name for path in folder.iterdir()} == {*named, "manifest.json"}
     assert num_operations >= 6
@@ -285,7 +285,7 @@ def test_a_file_that_is_no_state_is_refused_although_its_checksum_is_right(conte
     made = tmp_path / "made by the pickle"
     torch.save({"model": Malicious(made)} if content == "code" else [1, 2], tmp_path / "foreign.pt")
     entry = {"file": "foreign.pt", "sha256": sha256(tmp_path / "foreign.pt"), "epoch": 1, "step": 1}
-    (tmp_path / "manifest.json").write_text(json.dumps({"latest": [entry], "best": None}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"latest": [entry], "best": None}), encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"foreign\.pt \("):
         load_latest(tmp_path)
     assert not made.exists()

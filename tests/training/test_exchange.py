@@ -50,7 +50,7 @@ def test_parameters_without_a_gradient_stay_as_they_were(weights):
 
 
 def test_a_backward_that_fails_is_told_as_such_and_by_the_others_as_a_lost_process(output):
-    said = [output.with_suffix(f".{rank}").read_text() for rank in range(NUM_PROCESSES)]
+    said = [output.with_suffix(f".{rank}").read_text(encoding="utf-8") for rank in range(NUM_PROCESSES)]
     assert said[1].startswith("RuntimeError: a mistake in the model")
     for rank in (0, 2):
         assert said[rank].startswith("LostProcessError: the other processes of the run do not answer")
