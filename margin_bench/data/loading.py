@@ -210,6 +210,13 @@ def first_image(split: Split, transform: Transform) -> Tensor:
     return images
 
 
+class _DataLoader(DataLoader[Any]):
+    """Take as many workers as a user asks for: torch would warn of more than there are cores, at every iteration."""
+
+    def check_worker_number_rationality(self) -> None:
+        """Find nothing wrong."""
+
+
 class BatchLoader:
     """Give the batches of a sampler, in its order, at each iteration anew and with the same workers, until it raises.
 
@@ -222,7 +229,7 @@ class BatchLoader:
         self, dataset: BatchDataset, sampler: TrainSampler | ShareSampler, *, workers: int, pin_memory: bool
     ) -> None:
         self._sampler = sampler
-        self._loader = DataLoader(
+        self._loader = _DataLoader(
             dataset,
             sampler=sampler,
             batch_size=None,

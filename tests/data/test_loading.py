@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from margin_bench.data import loading
 from margin_bench.data.loading import IMAGENET_MEAN, IMAGENET_STD, BatchLoader, TrainSampler
 from margin_bench.data.split import Split
 from margin_bench.errors import DataError, RunError
+from margin_bench.runtime.hardware import usable_cores
 
 NUM_SAMPLES = 23
 
@@ -340,3 +342,14 @@ def test_normalised_images_pass_as_they_are() -> None:
 def test_images_of_another_dtype_are_refused() -> None:
     with pytest.raises(ValueError, match=r"uint8 or float32 from the transform, got torch\.float64"):
         loading.normalise(torch.zeros(1, 3, 2, 2, dtype=torch.float64))
+
+
+def test_more_workers_than_cores_are_no_warning(split):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        one_more = usable_cores() + 1
+        loader = loading.test_loader(
+            split, noisy, batch_size=4, rank=0, world_size=1, workers=one_more, pin_memory=False
+        )
+        assert sum(len(targets) for _, targets in loader) == NUM_SAMPLES
+    assert not told
