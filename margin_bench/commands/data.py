@@ -58,7 +58,7 @@ def run(line: argparse.Namespace) -> None:
     if action == "prepare":
         _prepare(dataset)
     else:
-        _check(dataset, config.workers, line.json, line.sheet)
+        _check(dataset, config.data.holdout, config.workers, line.json, line.sheet)
 
 
 def _known_words(line: argparse.Namespace) -> Iterable[str]:
@@ -96,12 +96,19 @@ def _list(sources: Sources) -> None:
     for name in sources.options("dataset"):
         dataset = OmegaConf.create(sources.section("dataset", name))
         root = None if OmegaConf.is_missing(dataset, "root") else dataset.get("root")
-        state = "of your own" if root is None else f"{'there' if _has_files(Path(root)) else 'not there'}: {root}"
-        say(f"{name:<14}{state}")
+        say(f"{name:<14}{_without_root(dataset) if root is None else _state_of(Path(root))}")
         for key in ("licence", "source"):
             if value := (dataset.get("about") or {}).get(key):
                 say(f"{'':<14}{key}: {value}")
     say("\n`margin-bench data prepare NAME` fetches one. Elsewhere: dataset.root=DIR, or $MARGIN_BENCH_DATA for all.")
+
+
+def _state_of(root: Path) -> str:
+    return f"{'there' if _has_files(root) else 'not there'}: {root}"
+
+
+def _without_root(dataset: Any) -> str:
+    return "your own: dataset.file=FILE" if "file" in dataset else "made when it is used"
 
 
 def _has_files(root: Path) -> bool:
@@ -123,13 +130,17 @@ def _prepare(dataset: Mapping[str, Any]) -> None:
         say(f"{name}: {samples} of {classes}, indexed")
 
 
-def _splits(dataset: Mapping[str, Any], **more: Any) -> dict[str, Split]:
-    """Load both splits of a data set, by their names."""
-    return {name: build({**dataset, **more}, split=name) for name in ("train", "test")}
+def _splits(dataset: Mapping[str, Any], holdout: float = 0.0) -> dict[str, Split]:
+    """Load what a run trains on and what it scores, by the names `train` and `test`."""
+    if holdout:
+        from margin_bench.data.holdout import hold_out
+
+        return dict(zip(("train", "test"), hold_out(build(dataset, split="train"), holdout), strict=True))
+    return {name: build(dataset, split=name) for name in ("train", "test")}
 
 
-def _check(dataset: Mapping[str, Any], workers: int | None, as_json: bool, sheet: Path | None) -> None:
-    """Examine a data set and print what is found.
+def _check(dataset: Mapping[str, Any], holdout: float, workers: int | None, as_json: bool, sheet: Path | None) -> None:
+    """Examine a data set and print what is found; with a part of the training split in the place of the test split.
 
     Raises:
         DataError: it has faults.
@@ -137,8 +148,8 @@ def _check(dataset: Mapping[str, Any], workers: int | None, as_json: bool, sheet
     from margin_bench.data.faults import examine
     from margin_bench.runtime.hardware import usable_cores
 
-    splits = _splits(dataset)
-    whole = _splits(dataset, keep_empty=True) if takes(dataset, "keep_empty") else splits
+    splits = _splits(dataset, holdout)
+    whole = _splits({**dataset, "keep_empty": True}, holdout) if takes(dataset, "keep_empty") else splits
     sizes = {name: len(split) for name, split in whole.items()}
     report = examine(splits, sizes, usable_cores() if workers is None else workers)
     if sheet is not None:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from margin_bench.errors import CheckpointError, DataError
 from margin_bench.runtime.files import cache_dir, sha256, write_atomic
 from margin_bench.targets import positives
 
+TEXTS = ("file_names", "class_names", "faults", "notes")  # the attributes of `Annotations` that are lists of text
 DIGEST_BYTES = hashlib.sha256().digest_size  # before the content of an index
 
 
@@ -38,6 +40,7 @@ class Annotations:
         class_names: the C names, in the order of the columns of `targets`.
         boxes: float32 (N, 4) as left, top, right, bottom in pixels. None: all of each image.
         faults: what is wrong in the files, a line each; the entries concerned are not in the arrays.
+        notes: what is odd in the files and does no harm, a line each.
     """
 
     file_names: Sequence[str]
@@ -45,22 +48,26 @@ class Annotations:
     class_names: tuple[str, ...]
     boxes: NDArray[np.float32] | None = None
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def to_split(annotations: Annotations, root: Path, *, keep_empty: bool) -> Split:
+def to_split(annotations: Annotations, root: Path, *, keep_empty: bool, follow_links: bool = False) -> Split:
     """Make a split of the samples with a positive, or of all.
 
-    A sample is left out, and a fault names it, if its file name leads out of the root or is none at all.
+    A file name may be absolute and inside of the root, go up and down again (`a/../a`), and have backslashes between
+    folders. A sample is left out, and a fault names it, if its file name leads out of the root or is none at all.
 
     Args:
         annotations: of N samples.
         root: the data set's folder, from which file names count.
         keep_empty: whether to keep samples without a positive.
+        follow_links: whether image files may be links out of the root, or in a folder that is one.
 
     Raises:
         DataError: no sample is left, and no fault tells why.
     """
-    name_faults = [_name_fault(name) for name in annotations.file_names]
+    file_names = [_below_root(name, root) for name in annotations.file_names]
+    name_faults = [_name_fault(name) for name in file_names]
     faults = [*annotations.faults, *(fault for fault in name_faults if fault)]
     is_sound = np.array([fault is None for fault in name_faults], bool)
     kept = is_sound if keep_empty else is_sound & positives(annotations.targets).any(axis=1)
@@ -69,13 +76,14 @@ def to_split(annotations: Annotations, root: Path, *, keep_empty: bool) -> Split
             f"{root}: the annotations mark no sample with a class.\n"
             "Check the files, or keep samples without a class by dataset.keep_empty=true."
         )
-    names = [os.fsencode(name) if sound else b"" for name, sound in zip(annotations.file_names, is_sound, strict=True)]
+    names = [os.fsencode(name) if sound else b"" for name, sound in zip(file_names, is_sound, strict=True)]
     split = Split(
-        ImageFiles(root, np.array(names, np.bytes_)),
+        ImageFiles(root, np.array(names, np.bytes_), follow_links),
         annotations.targets,
         annotations.class_names,
         annotations.boxes,
         tuple(faults),
+        annotations.notes,
     )
     return split if kept.all() else split.rows(np.flatnonzero(kept))
 
@@ -118,12 +126,26 @@ def _parsed(files: Sequence[Path], parse: Callable[[], Annotations]) -> Annotati
         raise DataError(f"{files[0]}{beside} cannot be read: {type(error).__name__}: {error}.") from error
 
 
+def _below_root(name: Any, root: Path) -> Any:
+    """Return a file name relative to the root, in the plainest form; what is none, or leads out, as it is."""
+    if not isinstance(name, str):
+        return name
+    plain = name.replace("\\", "/")
+    if plain.startswith("/"):
+        plain = os.path.normpath(plain)
+        roots = (f"{os.path.normpath(each)}/" for each in (root.absolute(), root.resolve()))
+        return next((plain.removeprefix(each) for each in roots if plain.startswith(each)), name)
+    if plain.startswith("./") or "/." in plain or "//" in plain:
+        plain = os.path.normpath(plain)
+    return name if plain.startswith("..") or plain == "." else plain
+
+
 def _name_fault(name: Any) -> str | None:
     """Say what keeps a file name from being read below the root; None if nothing does."""
     if not isinstance(name, str) or not name or "\0" in name or not _can_be_encoded(name):
         return f"{name!r} is no file name"
     if name.startswith("/") or (".." in name and ".." in name.split("/")):
-        return f"{name}: this file name leads out of the data set"
+        return f"{name!r}: this file name leads out of the data set"
     return None
 
 
@@ -140,11 +162,11 @@ def _content_digest(files: Sequence[Path], folder: Path) -> str:
     stats = [(os.fspath(file.absolute()), *_stat(file)) for file in files]
     remembered = folder / f"{hashlib.sha256(json.dumps(stats).encode()).hexdigest()}.content"
     with contextlib.suppress(OSError):
-        if len(digest := remembered.read_text()) == 64:
-            return digest
-    digest = hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
-    write_atomic(remembered, digest.encode())
-    return digest
+        if re.fullmatch(b"[0-9a-f]{64}", digest := remembered.read_bytes()):
+            return digest.decode()
+    made = hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
+    write_atomic(remembered, made.encode())
+    return made
 
 
 def _stat(file: Path) -> tuple[int, ...]:
@@ -165,7 +187,7 @@ def _digest_of(sources: frozenset[Path]) -> str:
 
 
 def _packed(annotations: Annotations) -> bytes:
-    texts = {"file_names": annotations.file_names, "class_names": annotations.class_names, "faults": annotations.faults}
+    texts: dict[str, Sequence[str]] = {name: getattr(annotations, name) for name in TEXTS}
     arrays: dict[str, NDArray[Any]] = {
         name: np.frombuffer(json.dumps(list(lines)).encode(), np.uint8) for name, lines in texts.items()
     }
@@ -187,11 +209,12 @@ def _read(path: Path) -> Annotations | None:
     if hashlib.sha256(packed).digest() != checksum:
         return None
     with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        texts = {name: json.loads(arrays[name].tobytes()) for name in ("file_names", "class_names", "faults")}
+        texts = {name: json.loads(arrays[name].tobytes()) for name in TEXTS}
         return Annotations(
             texts["file_names"],
             arrays["targets"],
             tuple(texts["class_names"]),
             arrays.get("boxes"),
             tuple(texts["faults"]),
+            tuple(texts["notes"]),
         )

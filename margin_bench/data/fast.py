@@ -84,7 +84,7 @@ class Fast:
 
 def _decoded(path: Path, box: NDArray[np.float32] | None) -> NDArray[np.uint8]:
     try:
-        image = _decoded_jpeg(path.read_bytes())
+        image = _decoded_jpeg(path.read_bytes() if path.is_file() else b"")
     except (OSError, ValueError):  # Pillow reads it, or says what is wrong with it
         return np.array(read_image(path, box))
     if box is None:

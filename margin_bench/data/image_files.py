@@ -7,12 +7,13 @@ from margin_bench.data.split import ImageFiles
 from margin_bench.errors import DataError
 
 
-def require(root: Path, names: list[str]) -> None:
+def require(root: Path, names: list[str], hint: str) -> None:
     """Expect files or folders below the data set's folder.
 
     Args:
         root: that folder.
         names: relative to it.
+        hint: what to do if one is missing, besides giving another folder.
 
     Raises:
         DataError: one of them is missing.
@@ -21,7 +22,7 @@ def require(root: Path, names: list[str]) -> None:
     if missing:
         raise DataError(
             f"Expected {', '.join(names[:4])}{', ...' * (len(names) > 4)} in {root},\n"
-            f"{missing[0]} is missing. Give the folder as dataset.root=DIR; `margin-bench data list` says more."
+            f"{missing[0]} is missing. Give the folder as dataset.root=DIR, or try {hint}."
         )
 
 
@@ -31,19 +32,44 @@ def check_image_files(images: ImageFiles) -> None:
     Raises:
         DataError: files are missing, or a link leads out.
     """
-    names = [os.fsdecode(name) for name in images.names]
+    if missing := missing_files(images):
+        raise DataError(f"Expected each image of the annotations as a file:\n{missing}.")
+    for found in links_out(images):
+        raise DataError(f"{found}.\nUse what it links to itself, or allow links: dataset.follow_links=true.")
+
+
+def missing_files(images: ImageFiles) -> str:
+    """Say how many image files are missing, and name the first; an empty text if all are there.
+
+    Links count as there, and so do files alone: no folder, no pipe.
+    """
+    names = {os.fsdecode(name) for name in images.names}
     folders = {name.rpartition("/")[0] for name in names}
-    is_link = {name: link for folder in folders for name, link in _entries(images.root, folder).items()}
-    missing = [name for name in names if name not in is_link]
-    if missing:
-        raise DataError(
-            f"Expected each image of the annotations in {images.root},\n"
-            f"{len(missing)} of {len(names)} are missing: {', '.join(missing[:3])}{', ...' * (len(missing) > 3)}."
-        )
+    there = {name for folder in folders for name in _entries(images.root, folder)}
+    missing = sorted(names - there)
+    if not missing:
+        return ""
+    shown = ", ".join(map(repr, missing[:3])) + ", ..." * (len(missing) > 3)
+    return f"{len(missing):,} of {len(names):,} are missing in {images.root}: {shown}"
+
+
+def links_out(images: ImageFiles) -> list[str]:
+    """Say which links lead out of the root: a folder once for all its files, or each file. None where they may."""
+    if images.follow_links:
+        return []
+    found = {}
     for file in sorted(leading_out(images)):
-        raise DataError(
-            f"{file} is a link to {file.resolve()},\nout of dataset.root={images.root}. Use the file itself."
-        )
+        linked = _outermost_link(file, images.root)
+        what = "folder" if linked.is_dir() else "file"
+        found[linked] = f"{str(linked)!r} is a linked {what}, to {linked.resolve()}, out of {images.root}"
+    return list(found.values())
+
+
+def _outermost_link(file: Path, root: Path) -> Path:
+    """Return the first link on the way from the root to a file."""
+    way = [file, *file.parents]
+    below = [each for each in way if each != root and each.is_relative_to(root)]
+    return next((each for each in reversed(below) if each.is_symlink()), file)
 
 
 def leading_out(images: ImageFiles) -> set[Path]:

@@ -9,6 +9,9 @@ from PIL import Image, UnidentifiedImageError
 
 from margin_bench.errors import DataError
 
+# What images are trained on; others are not opened, since for some of them (EPS, say) Pillow starts other programs.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
 
 def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Image:
     """Read the first frame of an image file in mode RGB.
@@ -16,18 +19,20 @@ def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Imag
     Alpha is dropped and the EXIF orientation ignored, as in the paper's experiments. 16-bit grey is scaled to 8 bits.
 
     Args:
-        path: the file, in any format that Pillow reads.
+        path: the file, in one of the FORMATS.
         box: float32 (4,), left, top, right, bottom in pixels: keep every pixel of the image that the box touches.
             None: keep all.
 
     Raises:
         DataError: the file is missing, broken or too large, or the box does not touch the image.
     """
+    if not path.is_file():  # a pipe would be waited for
+        raise DataError(f"Cannot read the image {str(path)!r}: {_not_a_file(path)}.\nReplace the file.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # broken metadata, which we do not use
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
+            with Image.open(path, formats=FORMATS) as file:
                 image = _to_rgb(file)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise DataError(
@@ -35,7 +40,7 @@ def read_image(path: Path, box: NDArray[np.float32] | None = None) -> Image.Imag
             "So many pixels in one file are mostly an attack or a mistake: scale the image down."
         ) from None
     except Exception as error:  # what Pillow raises depends on the format and on the broken byte
-        raise DataError(f"Cannot read the image {path}: {_cause(path, error)}.\nReplace the file.") from None
+        raise DataError(f"Cannot read the image {str(path)!r}: {_cause(path, error)}.\nReplace the file.") from None
     return image if box is None else image.crop(box_in_pixels(box, image.size, path))
 
 
@@ -48,13 +53,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _not_a_file(path: Path) -> str:
+    return "it is no regular file" if path.exists() else "no such file"
+
+
 def _cause(path: Path, error: Exception) -> str:
-    if not path.exists():
-        return "no such file"
-    if path.is_file() and path.stat().st_size == 0:
+    if path.stat().st_size == 0:
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):
-        return "it is no image in a format that Pillow knows"
+        return f"it is no image in a format that is read: {', '.join(FORMATS)}"
     return str(error) or type(error).__name__
 
 

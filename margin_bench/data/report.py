@@ -1,11 +1,12 @@
 """Print what a check of a data set has found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from margin_bench.data.faults import Report
 from margin_bench.runtime.console import counted, say
 
+LINES_SHOWN = 50  # of the faults, and of the notes
 NUM_CLASSES_SHOWN = 10  # of the most and of the least frequent
 
 
@@ -38,9 +39,18 @@ def print_report(name: str, published: Mapping[str, Any], report: Report) -> Non
         say("\nclasses that are most often together (training samples):")
         for first, second, count in report.pairs:
             say(f"{count:>9,}  {first}, {second}")
+    if report.notes:
+        say(f"\n{counted(len(report.notes), 'note')}, which no run minds")
+        _print_some(report.notes)
     say(f"\n{counted(len(report.faults), 'fault') if report.faults else 'no faults'}")
-    for fault in report.faults:
-        say(f"  {fault}")
+    _print_some(report.faults)
+
+
+def _print_some(lines: Sequence[str]) -> None:
+    for line in lines[:LINES_SHOWN]:
+        say(f"  {line}")
+    if len(lines) > LINES_SHOWN:
+        say(f"  and {len(lines) - LINES_SHOWN:,} more; --json shows all")
 
 
 def _print_histogram(report: Report) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
@@ -16,6 +16,7 @@ class ImageFiles(Sequence[Path]):
     Args:
         root: the folder.
         names: bytes (N,), relative to it, with "/" between folders.
+        follow_links: whether they may be links out of it, or in a folder that is one.
 
     Examples:
         >>> images = ImageFiles(Path("photos"), np.array([b"a.jpg", b"sub/b.jpg"]))
@@ -23,9 +24,10 @@ class ImageFiles(Sequence[Path]):
         (2, 'photos/sub/b.jpg')
     """
 
-    def __init__(self, root: Path, names: NDArray[np.bytes_]) -> None:
+    def __init__(self, root: Path, names: NDArray[np.bytes_], follow_links: bool = False) -> None:
         self.root = root
         self.names = names
+        self.follow_links = follow_links
 
     def __len__(self) -> int:
         return len(self.names)
@@ -38,7 +40,7 @@ class ImageFiles(Sequence[Path]):
 
     def __getitem__(self, index: int | slice | NDArray[np.integer]) -> "Path | ImageFiles":
         if isinstance(index, slice | np.ndarray):
-            return ImageFiles(self.root, self.names[index])
+            return ImageFiles(self.root, self.names[index], self.follow_links)
         return self.root / os.fsdecode(self.names[index])
 
 
@@ -53,6 +55,7 @@ class Split:
         boxes: float32 (N, 4) as left, top, right, bottom in pixels: the part of each image to use. None: all of it.
         faults: what is wrong in the annotations, a line each; the entries concerned are left out. No run starts with
             any; `margin-bench data check` lists them.
+        notes: what is odd and does no harm, a line each. A run tells them and goes on.
 
     Examples:
         >>> images = np.zeros((3, 32, 32, 3), np.uint8)
@@ -69,6 +72,7 @@ class Split:
     class_names: tuple[str, ...]
     boxes: NDArray[np.float32] | None = None
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -81,4 +85,4 @@ class Split:
         else:
             images = [self.images[row] for row in rows.tolist()]
         boxes = None if self.boxes is None else self.boxes[rows]
-        return Split(images, self.targets[rows], self.class_names, boxes, self.faults)
+        return replace(self, images=images, targets=self.targets[rows], boxes=boxes)

@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from margin_bench.data.annotations import Annotations, indexed, to_split
+from margin_bench.data.label_cells import BLANKS, is_blank, joined_by, label_of, names_in
 from margin_bench.data.split import Split
+from margin_bench.data.text_files import encoding_of, read_text
 from margin_bench.errors import DataError
-from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
+from margin_bench.targets import NEGATIVE, POSITIVE
 
 DELIMITERS = (",", "\t", ";")
-SEPARATORS = ("|", ";", ",")  # that a column of class names may have in the place of the one that is expected
-LABELS = {"1": POSITIVE, "0": NEGATIVE, "-1": UNLABELED, "1.0": POSITIVE, "0.0": NEGATIVE, "-1.0": UNLABELED}
-LABELS_OF_NUMBERS: dict[float, int] = {1: POSITIVE, 0: NEGATIVE, -1: UNLABELED}
 BOX_SIDES = ("left", "top", "right", "bottom")
 SHOWN = 5  # values of a column that a message names
 LEFT_OUT = ("val", "valid", "validation", "dev")  # what the split column may say besides train and test
+NO_COLUMN = "none"  # in the place of the split column
+YES_OR_NO = ("is_valid", "is_test")  # columns by which fastai and others split: true where a row is not trained on
 
 Row = Sequence[Any]
 
@@ -41,6 +42,7 @@ class Columns:
         boxes: left, top, right, bottom in pixels. None: all of each image.
         classes: the names of the classes in order. None: all labels of the training rows, sorted; or all columns that
             are nothing else, in their order.
+        blank: what an empty cell of a class means. None: it is a fault.
     """
 
     image: str
@@ -49,6 +51,7 @@ class Columns:
     split: str | None
     boxes: tuple[str, ...] | None
     classes: tuple[str, ...] | None
+    blank: int | None
 
     def keys(self) -> dict[str, str]:
         """Return the columns that are no class, and the keys of the configuration that name them."""
@@ -69,6 +72,8 @@ def load(
     boxes: Sequence[str] | None,
     classes: Sequence[str] | None,
     keep_empty: bool,
+    blank: str | int | None = None,
+    follow_links: bool = False,
 ) -> Split:
     """Load the rows of one split.
 
@@ -80,26 +85,27 @@ def load(
         image: as in `Columns`.
         labels: as in `Columns`.
         separator: as in `Columns`.
-        split_column: the column that says `train` or `test`; not needed with `test_file`.
+        split_column: the column that says `train` or `test`; not needed with `test_file`. `none`: all rows are of
+            the train split.
         boxes: as in `Columns`.
         classes: as in `Columns`.
         keep_empty: whether to keep rows without a positive.
+        blank: what an empty cell of a class means: `negative` or 0, `unlabeled` or -1. None: it is a fault.
+        follow_links: whether image files may be links out of the root.
 
     Raises:
-        ValueError: `boxes` are not four columns, or the separator is empty.
+        ValueError: an option is of another kind, `boxes` are not four columns, or `blank` is unknown.
         DataError: a table cannot be read or lacks a column, or there is no row of the split.
     """
-    if boxes is not None and len(boxes) != len(BOX_SIDES):
-        raise ValueError(f"boxes: expected the columns of {', '.join(BOX_SIDES)}, got {', '.join(boxes)}.")
-    if not separator:
-        raise ValueError("separator: expected at least one character.")
+    _check_options(locals())
     columns = Columns(
         image,
         labels,
         separator,
-        None if test_file else split_column,
+        None if test_file or split_column == NO_COLUMN else split_column,
         tuple(boxes) if boxes else None,
         tuple(map(str, classes)) if classes else None,
+        None if blank is None else BLANKS[str(blank)],
     )
     files = [Path(each) for each in (file, test_file) if each]
     for path in files:
@@ -108,7 +114,31 @@ def load(
     names = [path.name for path in files]
     options = {"format": "table", "files": names, "split": split, "columns": vars(columns)}
     annotations = indexed(files, partial(read_annotations, files, columns, split), options)
-    return to_split(annotations, Path(root) if root else files[0].parent, keep_empty=keep_empty)
+    return to_split(
+        annotations, Path(root) if root else files[0].parent, keep_empty=keep_empty, follow_links=follow_links
+    )
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Refuse options of `load` that are of another kind: a column for a list of columns, say.
+
+    Raises:
+        ValueError: names the first.
+    """
+    for key in ("file", "image", "separator", "split_column"):
+        if not isinstance(options[key], str | Path) or not str(options[key]):
+            raise ValueError(f"{key}: expected a text of at least one character, got {options[key]!r}.")
+    for key in ("test_file", "root", "labels"):
+        if not isinstance(options[key], str | Path | None):
+            raise ValueError(f"{key}: expected a text or null, got {options[key]!r}.")
+    for key in ("boxes", "classes"):
+        names = options[key]
+        if names is not None and (isinstance(names, str) or not isinstance(names, Sequence)):
+            raise ValueError(f"{key}: expected a list, as [a,b], or null, got {names!r}.")
+    if options["boxes"] is not None and len(options["boxes"]) != len(BOX_SIDES):
+        raise ValueError(f"boxes: expected the columns of {', '.join(BOX_SIDES)}, got {', '.join(options['boxes'])}.")
+    if options["blank"] is not None and str(options["blank"]) not in BLANKS:
+        raise ValueError(f"blank: expected one of {', '.join(BLANKS)} or null, got {options['blank']!r}.")
 
 
 def read_annotations(files: Sequence[Path], columns: Columns, split: str) -> Annotations:
@@ -128,16 +158,24 @@ def read_annotations(files: Sequence[Path], columns: Columns, split: str) -> Ann
     reader = _RowReader(table, columns, classes)
     kinds = set()
     for number, row in table.rows():
-        kind = split if columns.split is None else table.cell(row, columns.split)
-        kinds.add(str(kind))
+        kind = table.split_of(row, split if len(files) > 1 else "train")
+        kinds.add(kind)
         if kind == split:
             reader.add(number, row)
         elif kind not in ("train", "test", *LEFT_OUT) and split == "train":
             reader.fault(number, f"{columns.split} is {kind or 'empty'}; expected train or test")
     if not reader.names and not reader.faults:
-        found = f"; dataset.split_column={columns.split} holds {', '.join(sorted(kinds)[:SHOWN])}" if kinds else ""
-        raise DataError(f"{table.file} has no row of the {split} split{found}.\nExpected train and test there.")
+        raise DataError(
+            f"{table.file} has no row of the {split} split{_found_kinds(columns, kinds)}.\n"
+            "Expected train and test there. data.holdout=0.2 scores a part of the train rows in place of the test rows."
+        )
     return reader.annotations()
+
+
+def _found_kinds(columns: Columns, kinds: Iterable[str]) -> str:
+    """Say what the split column holds, as the end of a sentence."""
+    found = ", ".join(sorted(kinds)[:SHOWN])
+    return f"; dataset.split_column={columns.split} holds {found}" if columns.split and found else ""
 
 
 class _Table:
@@ -152,7 +190,8 @@ class _Table:
         if file.suffix.lower() not in _READERS:
             raise DataError(f"{file}: expected a name that ends in {', '.join(_READERS)}.")
         self._read = partial(_READERS[file.suffix.lower()], file, columns.image)
-        self.header = next((list(row) for _, row in self._lines()), [])
+        self.header = next(([str(name).strip() for name in row] for _, row in self._lines()), [])
+        self._split = columns.split
         self._check_header(columns)
         self.place = {name: place for place, name in enumerate(self.header)}
 
@@ -160,6 +199,20 @@ class _Table:
         """Return a cell of a row; empty if the row ends before it."""
         place = self.place[column]
         return row[place] if place < len(row) else ""
+
+    def split_of(self, row: Row, without_column: str) -> str:
+        """Return what the split column says of a row, in small letters; of a column of yes and no, test is yes.
+
+        Args:
+            row: of this table.
+            without_column: what to return where there is no such column.
+        """
+        if self._split is None:
+            return without_column
+        cell = self.cell(row, self._split)
+        if self._split in YES_OR_NO and (label := label_of(cell)) in (POSITIVE, NEGATIVE):
+            return "test" if label == POSITIVE else "train"
+        return "" if is_blank(cell) else str(cell).strip().lower()
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """Give the number of each line but the header, and its cells."""
@@ -184,11 +237,20 @@ class _Table:
         if not columns.labels:
             keys = dict.fromkeys(columns.classes or (), "classes") | keys
         for name in sorted(keys.keys() - set(self.header)):
-            second = ", or a second table as dataset.test_file=FILE" if keys[name] == "split_column" else ""
+            ways = self._ways_to_split() if keys[name] == "split_column" else ""
             raise DataError(
-                f"{self.file} has no column {name}, it has {', '.join(sorted(self.header)[:8]) or 'none'}.\n"
-                f"Give its name as dataset.{keys[name]}=NAME{second}."
+                f"{self.file} has no column {name}, it has {', '.join(self.header) or 'none'}.\n"
+                f"Give its name as dataset.{keys[name]}=NAME{ways}."
             )
+
+    def _ways_to_split(self) -> str:
+        """Return how else to tell train and test rows apart, as the end of a sentence."""
+        proposed = [name for name in YES_OR_NO if name in self.header]
+        like = f" ({proposed[0]} looks like it)" if proposed else ""
+        return (
+            f"{like}, or a second table as dataset.test_file=FILE,\n"
+            "or hold out a part of the rows: dataset.split_column=none data.holdout=0.2"
+        )
 
 
 class _RowReader:
@@ -235,15 +297,29 @@ class _RowReader:
 
     def _listed(self, row: Row) -> NDArray[np.int8]:
         targets = np.full(len(self.classes), NEGATIVE, np.int8)
-        for name in _names(self.table, row, self.columns):
+        for name in names_in(self.table.cell(row, self.columns.labels or ""), self.columns.separator):
             if name not in self._column_of:
-                raise ValueError(f"unknown class {name}: not in dataset.classes, or, without that, in no training row")
+                raise ValueError(
+                    f"unknown class {name!r}: not in dataset.classes, or, without that, in no training row"
+                )
             targets[self._column_of[name]] = POSITIVE
         return targets
 
     def _by_column(self, row: Row) -> NDArray[np.int8]:
         cells = [self.table.cell(row, name) for name in self.classes]
-        return np.array([_label(cell, name) for cell, name in zip(cells, self.classes, strict=True)], np.int8)
+        return np.array([self._label(cell, name) for cell, name in zip(cells, self.classes, strict=True)], np.int8)
+
+    def _label(self, cell: Any, name: str) -> int:
+        if is_blank(cell):
+            if self.columns.blank is None:
+                raise ValueError(
+                    f"{name} is empty; dataset.blank=negative or dataset.blank=unlabeled says what an empty cell means"
+                )
+            return self.columns.blank
+        label = label_of(cell)
+        if label is None:
+            raise ValueError(f"{name} is {cell!r}; expected 1 (positive), 0 (negative) or -1 (unlabeled)")
+        return label
 
     def _box(self, row: Row) -> tuple[float, ...]:
         columns = self.columns.boxes or ()
@@ -254,28 +330,6 @@ class _RowReader:
         if not (all(map(math.isfinite, box)) and max(left, 0) < right and max(top, 0) < bottom):
             raise ValueError(f"the box {', '.join(map(str, box))} has no area in the image")
         return box
-
-
-def _found_label(cell: Any) -> int | None:
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
-        return LABELS_OF_NUMBERS.get(cell)
-    return LABELS.get(cell.strip()) if isinstance(cell, str) else None
-
-
-def _label(cell: Any, name: str) -> int:
-    label = _found_label(cell)
-    if label is None:
-        found = "empty" if cell in ("", None) else cell
-        raise ValueError(f"{name} is {found}; expected 1 (positive), 0 (negative) or -1 (unlabeled)")
-    return label
-
-
-def _names(table: _Table, row: Row, columns: Columns) -> list[str]:
-    """Return the classes that a row names."""
-    cell = table.cell(row, columns.labels or "")
-    if isinstance(cell, list):
-        return [str(name) for name in cell]
-    return [name for part in str(cell or "").split(columns.separator) if (name := part.strip())]
 
 
 def _classes(train: _Table, test: _Table, columns: Columns) -> tuple[str, ...]:
@@ -289,44 +343,47 @@ def _classes(train: _Table, test: _Table, columns: Columns) -> tuple[str, ...]:
             )
         _check_label_columns(train, classes)
         return tuple(classes)
-    rows = [row for _, row in train.rows() if columns.split is None or train.cell(row, columns.split) == "train"]
-    _check_separator(train, (train.cell(row, columns.labels) for row in rows), columns.separator)
-    return tuple(sorted({name for row in rows for name in _names(train, row, columns)}))
+    cells = [train.cell(row, columns.labels) for _, row in train.rows() if train.split_of(row, "train") == "train"]
+    if other := joined_by(cells, columns.separator):
+        raise DataError(
+            f"{train.file}: no label holds the separator {columns.separator!r}, and {other!r} seems to stand between "
+            f"names.\nSay \"dataset.separator='{other}'\", or name the classes with dataset.classes=[...]."
+        )
+    return tuple(sorted({name for cell in cells for name in _sound_names(cell, columns.separator)}))
+
+
+def _sound_names(cell: Any, separator: str) -> list[str]:
+    """Return the names in a cell; none of one that is a fault, which is told with its line."""
+    try:
+        return names_in(cell, separator)
+    except ValueError:
+        return []
 
 
 def _check_label_columns(table: _Table, classes: Sequence[str]) -> None:
-    """Refuse a table with a column that would be a class, and holds no label at all."""
-    without, example = set(classes), {}
+    """Refuse a table with columns that would be classes and are none: they hold no label at all, or the split."""
+    without, examples = set(classes) - set(YES_OR_NO), dict[str, Any]()
     for _, row in table.rows():
-        example = {name: table.cell(row, name) for name in without}
-        without = {name for name, cell in example.items() if _found_label(cell) is None}
+        cells = {name: table.cell(row, name) for name in without}
+        examples |= {name: cell for name, cell in cells.items() if not is_blank(cell)}
+        without = {name for name, cell in cells.items() if label_of(cell) is None}
         if not without:
-            return
-    if example:
-        name = next(name for name in classes if name in without)
-        raise DataError(
-            f"{table.file}: the column {name} holds no label, that is 1, 0 or -1, but {example[name] or 'nothing'}.\n"
-            "If it is no class, name those that are: dataset.classes=[...]."
-        )
-
-
-def _check_separator(table: _Table, cells: Iterable[Any], separator: str) -> None:
-    """Refuse a column of class names that another separator seems to divide."""
-    texts = [cell for cell in cells if isinstance(cell, str)]
-    others = [each for each in SEPARATORS if each != separator and any(each in text for text in texts)]
-    if others and not any(separator in text for text in texts):
-        raise DataError(
-            f"{table.file}: no label holds the separator {separator}, and some hold {' and '.join(others)}.\n"
-            f"Say dataset.separator='{others[0]}', or name the classes with dataset.classes=[...]."
-        )
+            break
+    others = [name for name in classes if (name in without and name in examples) or name in YES_OR_NO]
+    if others:
+        named = f"dataset.classes=[{','.join(name for name in classes if name not in others)}]"
+        if others[0] in YES_OR_NO:
+            what = f"looks like the split of the rows, not like a class.\nSay dataset.split_column={others[0]}, or"
+        else:
+            what = f"holds no label, that is 1, 0 or -1, but {examples[others[0]]!r}.\nIf it is no class,"
+        raise DataError(f"{table.file}: the column {others[0]} {what} name those that are: {named}.")
 
 
 def _read_delimited(file: Path, image: str) -> Iterator[tuple[int, Row]]:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        header = lines.readline().rstrip("\r\n")
-        fits = [each for each in DELIMITERS if image in next(csv.reader([header], delimiter=each), [])]
+    with file.open(encoding=encoding_of(file), newline="") as lines:
+        delimiter = _delimiter(lines.readline().rstrip("\r\n"), image)
         lines.seek(0)
-        reader = csv.reader(lines, delimiter=fits[0] if fits else DELIMITERS[0], strict=True)
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t", strict=True)
         width = 0
         for row in reader:
             width = width or len(row)
@@ -336,9 +393,15 @@ def _read_delimited(file: Path, image: str) -> Iterator[tuple[int, Row]]:
                 yield reader.line_num, row
 
 
+def _delimiter(header: str, image: str) -> str:
+    """Return what stands between the columns: by it there is a column of the images, or else there are most columns."""
+    columns = {each: next(csv.reader([header], delimiter=each, skipinitialspace=True), []) for each in DELIMITERS}
+    return max(columns, key=lambda each: (image in map(str.strip, columns[each]), len(columns[each])))
+
+
 def _read_json_lines(file: Path, image: str) -> Iterator[tuple[int, Row]]:
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):

@@ -1,6 +1,5 @@
 """Read VAW: crops of objects in Visual Genome's images with 620 attributes, most of them unmarked."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from margin_bench.data.annotations import Annotations, indexed, to_split
 from margin_bench.data.boxes import box_fault, from_corner_and_size
 from margin_bench.data.image_files import require
 from margin_bench.data.split import Split
+from margin_bench.data.text_files import read_json
 from margin_bench.errors import DataError
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 
@@ -23,7 +23,7 @@ CLASSES_FILE = "attribute_index.json"
 IMAGE_FOLDERS = ("VG_100K", "VG_100K_2")  # Visual Genome's images come in two archives
 
 
-def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) -> Split:
+def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool, follow_links: bool = False) -> Split:
     """Load the annotated objects of VAW's train and val files, or of its test file.
 
     An attribute that is not marked is unlabeled.
@@ -33,18 +33,19 @@ def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) ->
         root: the folder with `{train_part1,train_part2,val,test}.json`, `attribute_index.json`, and Visual Genome's
             `VG_100K/*.jpg` and `VG_100K_2/*.jpg`.
         keep_empty: whether to keep objects without a positive.
+        follow_links: whether image files may be links out of the root.
 
     Raises:
         DataError: a file or folder is missing, or the annotations are not in the format of the data set.
     """
     root = Path(root)
-    require(root, [CLASSES_FILE, *FILES_OF_SPLIT[split], *IMAGE_FOLDERS])
+    require(root, [CLASSES_FILE, *FILES_OF_SPLIT[split], *IMAGE_FOLDERS], "margin-bench data prepare vaw")
     files = [root / name for name in FILES_OF_SPLIT[split]]
     parse = partial(read_annotations, files, root / CLASSES_FILE)
     annotations = indexed([root / CLASSES_FILE, *files], parse, {"format": "vaw"})
     second = {entry.name for entry in os.scandir(root / IMAGE_FOLDERS[1])}
     names = [f"{IMAGE_FOLDERS[name in second]}/{name}" for name in annotations.file_names]
-    return to_split(replace(annotations, file_names=names), root, keep_empty=keep_empty)
+    return to_split(replace(annotations, file_names=names), root, keep_empty=keep_empty, follow_links=follow_links)
 
 
 def read_annotations(files: Sequence[Path], classes_file: Path) -> Annotations:
@@ -58,10 +59,10 @@ def read_annotations(files: Sequence[Path], classes_file: Path) -> Annotations:
         DataError: a file is not in the format of the data set.
     """
     try:
-        column_of = json.loads(classes_file.read_bytes())
+        column_of = read_json(classes_file)
         class_names = tuple(sorted(column_of, key=lambda name: int(column_of[name])))
         column_of = {name: column for column, name in enumerate(class_names)}
-        objects = [each for file in files for each in json.loads(file.read_bytes())]
+        objects = [each for file in files for each in read_json(file)]
         checked = [(each, _fault(each, column_of)) for each in objects]
         file_of = {each["instance_id"]: f"{each['image_id']}.jpg" for each in objects}
         counts = Counter(each["instance_id"] for each in objects)

@@ -19,7 +19,7 @@ FOLDERS_OF_SPLIT = {"train": ("train2017", "val2017"), "test": ("test2017",)}
 NUMBERED = re.compile(r"a(\d+)_\w+")
 
 
-def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) -> Split:
+def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool, follow_links: bool = False) -> Split:
     """Load VISPR's train and val images, or its test images.
 
     The classes are the labels of the train and val images in the order of their numbers, `a0_safe` first.
@@ -28,22 +28,25 @@ def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) ->
         split: "train" or "test".
         root: the folder with `{train,val,test}2017/`, each with images and a JSON file of the same name for each.
         keep_empty: whether to keep images without a label.
+        follow_links: whether image files may be links out of the root.
 
     Raises:
         DataError: a folder is missing.
     """
     root = Path(root)
-    require(root, [folder for folders in FOLDERS_OF_SPLIT.values() for folder in folders])
+    require(
+        root, [folder for folders in FOLDERS_OF_SPLIT.values() for folder in folders], "margin-bench data prepare vispr"
+    )
     files = {
         name: [file for folder in folders for file in sorted((root / folder).glob("*.json"))]
         for name, folders in FOLDERS_OF_SPLIT.items()
     }
     train = indexed(files["train"], partial(read_annotations, files["train"], None), _options(files["train"]))
     if split == "train":
-        return to_split(train, root, keep_empty=keep_empty)
+        return to_split(train, root, keep_empty=keep_empty, follow_links=follow_links)
     parse = partial(read_annotations, files["test"], train.class_names)
     test = indexed(files["test"], parse, {**_options(files["test"]), "classes": train.class_names})
-    return to_split(test, root, keep_empty=keep_empty)
+    return to_split(test, root, keep_empty=keep_empty, follow_links=follow_links)
 
 
 def read_annotations(files: Sequence[Path], class_names: Sequence[str] | None) -> Annotations:

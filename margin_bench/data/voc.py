@@ -9,6 +9,7 @@ import numpy as np
 from margin_bench.data.annotations import Annotations, indexed, to_split
 from margin_bench.data.image_files import require
 from margin_bench.data.split import Split
+from margin_bench.data.text_files import read_text
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 
 CLASS_NAMES = (
@@ -28,6 +29,7 @@ def load(
     year: int,
     difficult: str,
     keep_empty: bool,
+    follow_links: bool = False,
 ) -> Split:
     """Load VOC's trainval or test images of 2007, or its train or val images of 2012, with 20 classes.
 
@@ -38,6 +40,7 @@ def load(
         difficult: what a class is in an image where all its objects are difficult: `unlabeled`, `negative` or
             `positive`.
         keep_empty: whether to keep images without a positive.
+        follow_links: whether image files may be links out of the root.
 
     Raises:
         ValueError: the year, or the meaning of difficult, is unknown.
@@ -51,11 +54,11 @@ def load(
     kit = "" if (root / f"VOC{year}").is_dir() else "VOCdevkit/"
     folder = f"{kit}VOC{year}"
     lists = [f"{folder}/ImageSets/Main/{class_name}_{name}.txt" for class_name in CLASS_NAMES]
-    require(root, [*lists, f"{folder}/JPEGImages"])
+    require(root, [*lists, f"{folder}/JPEGImages"], f"margin-bench data prepare voc{year}")
     files = [root / each for each in lists]
     options = {"format": "voc", "folder": folder, "difficult": difficult}
     annotations = indexed(files, partial(read_annotations, files, folder, MEANING[difficult]), options)
-    return to_split(annotations, root, keep_empty=keep_empty)
+    return to_split(annotations, root, keep_empty=keep_empty, follow_links=follow_links)
 
 
 def read_annotations(files: list[Path], folder: str, difficult: int) -> Annotations:
@@ -87,7 +90,7 @@ def read_annotations(files: list[Path], folder: str, difficult: int) -> Annotati
 def _read_list(file: Path, meaning: dict[str, int], faults: list[str]) -> dict[str, int]:
     """Read what one class is in each image."""
     labels: dict[str, int] = {}
-    for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(read_text(file, errors="replace").splitlines(), start=1):
         match line.split():
             case []:
                 continue

@@ -1,6 +1,5 @@
 """Read WIDER Attribute: crops of people with 14 attributes each."""
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from margin_bench.data.annotations import Annotations, indexed, to_split
 from margin_bench.data.boxes import box_fault, from_corner_and_size
 from margin_bench.data.image_files import require
 from margin_bench.data.split import Split
+from margin_bench.data.text_files import read_json
 from margin_bench.errors import DataError
 from margin_bench.targets import from_signs
 
@@ -18,7 +18,7 @@ NAME_OF_SPLIT = {"train": "trainval", "test": "test"}
 ANNOTATION_FOLDERS = ("wider_attribute_annotation", "Annotations", ".")  # of the archive, and as others unpack it
 
 
-def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) -> Split:
+def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool, follow_links: bool = False) -> Split:
     """Load the annotated boxes of WIDER Attribute's trainval or test images.
 
     An attribute of 0 is unspecified, and so unlabeled.
@@ -28,16 +28,17 @@ def load(split: Literal["train", "test"], root: str | Path, keep_empty: bool) ->
         root: the folder with `wider_attribute_annotation/wider_attribute_{trainval,test}.json` and
             `Image/{train,val,test}/...`.
         keep_empty: whether to keep boxes without a positive.
+        follow_links: whether image files may be links out of the root.
 
     Raises:
         DataError: a file or folder is missing, or the annotations are not in the format of the data set.
     """
     root, name = Path(root), f"wider_attribute_{NAME_OF_SPLIT[split]}.json"
     folder = next((each for each in ANNOTATION_FOLDERS if (root / each / name).is_file()), ANNOTATION_FOLDERS[0])
-    require(root, [f"{folder}/{name}", "Image"])
+    require(root, [f"{folder}/{name}", "Image"], "margin-bench data prepare wider")
     file = root / folder / name
     annotations = indexed([file], partial(read_annotations, file), {"format": "wider"})
-    return to_split(annotations, root, keep_empty=keep_empty)
+    return to_split(annotations, root, keep_empty=keep_empty, follow_links=follow_links)
 
 
 def read_annotations(file: Path) -> Annotations:
@@ -47,7 +48,7 @@ def read_annotations(file: Path) -> Annotations:
         DataError: the file is not in the format of the data set.
     """
     try:
-        content = json.loads(file.read_bytes())
+        content = read_json(file)
         class_names = tuple(content["attribute_id_map"][key] for key in sorted(content["attribute_id_map"], key=int))
         boxes = [
             (image["file_name"], target["attribute"], target["bbox"])

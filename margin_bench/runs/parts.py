@@ -1,6 +1,9 @@
 """Make the parts that a checked configuration names: splits, model, loss, loaders, trainer."""
 
 import dataclasses
+import os
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from margin_bench.data.image_files import check_image_files
 from margin_bench.data.loading import BatchLoader, TrainSampler, first_image, num_steps, test_loader, train_loader
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import ConfigError, DataError
+from margin_bench.runtime.console import say
 from margin_bench.runtime.hardware import usable_cores
 from margin_bench.runtime.world import World
 from margin_bench.targets import check_targets, class_frequencies, positives
@@ -40,14 +44,28 @@ def load_split(dataset: dict[str, Any], name: str) -> Split:
     """
     split: Split = build(dataset, split=name)
     which = f"the {name} split of dataset={dataset['name']}"
+    if not isinstance(split, Split):
+        raise ConfigError(f"{dataset['_target_']} returned {type(split).__name__}; expected a margin_bench Split")
     if split.faults:
         raise DataError(
             f"the annotations of {which} are faulty: {split.faults[0]}\n"
-            f"{len(split.faults)} in all: `margin-bench data check {dataset['name']}`, with the same dataset.KEY=VALUE "
-            "lists them"
+            f"{len(split.faults):,} in all; {_check_command()} lists them"
         )
     _check_split(split, which)
+    if os.environ.get("RANK", "0") == "0":
+        for note in split.notes:
+            say(f"{which}: {note}", sys.stderr)
     return split
+
+
+def _check_command() -> str:
+    """Return the command that lists all faults of the data set that this process was started with."""
+    words = [word.lstrip("+") for word in sys.argv[1:]]
+    chosen = [word.partition("=")[2] for word in words if word.startswith("dataset=")]
+    options = [word for word in words if word.startswith(("dataset.", "data.holdout="))]
+    if not chosen:
+        return "`margin-bench data check NAME dataset.KEY=VALUE ...`, with the words of this run,"
+    return f"`{shlex.join(['margin-bench', 'data', 'check', chosen[-1], *options])}`"
 
 
 def _check_split(split: Split, which: str) -> None:

@@ -56,7 +56,7 @@ def spoil_vaw(root):
 
 # For each format how to spoil its annotations, and what is said of it.
 ANNOTATION_FAULTS = {
-    "coco": (spoil_coco, "train: train2014/../../passwd: this file name leads out of the data set"),
+    "coco": (spoil_coco, "train: 'train2014/../../passwd': this file name leads out of the data set"),
     "voc2007": (spoil_voc, "train: dog_trainval.txt, line 301: expected an image and 1, -1 or 0, found 'dog 1 1'"),
     "voc2012": (spoil_voc, "train: dog_train.txt, line 301: expected an image and 1, -1 or 0, found 'dog 1 1'"),
     "wider": (spoil_wider, "24 x 24 pixels, and a box at 30, 30, 39, 39"),
@@ -88,7 +88,7 @@ def test_every_fault_is_found_and_nothing_else(tmp_path, capsys, name):
     for (spoil, said), path in zip(made.IMAGE_FAULTS.values(), taken, strict=False):
         content = spoil(path.read_bytes())
         path.unlink() if content is None else path.write_bytes(content)
-        expected.append((str(path), said))
+        expected.append((path.name, said))
     spoil, said = ANNOTATION_FAULTS[name]
     spoil(tmp_path)
     expected.append(("", said))
@@ -105,7 +105,7 @@ def test_an_image_that_train_and_test_share_is_a_fault(tmp_path, capsys):
     train, test = first_image(written, "train2017"), first_image(written, "test2017")
     test.write_bytes(train.read_bytes())
     exit_code, report = check(written.overrides, capsys)
-    assert (exit_code, report["faults"]) == (3, [f"train and test share an image: {train} and {test}"])
+    assert (exit_code, report["faults"]) == (3, [f"train and test share an image: '{train}' and '{test}'"])
 
 
 def test_a_link_out_of_the_data_set_is_a_fault_and_is_not_read(tmp_path, capsys):
@@ -114,7 +114,10 @@ def test_a_link_out_of_the_data_set_is_a_fault_and_is_not_read(tmp_path, capsys)
     image.rename(tmp_path / "elsewhere.jpg")
     image.symlink_to(tmp_path / "elsewhere.jpg")
     exit_code, report = check(written.overrides, capsys)
-    assert (exit_code, report["faults"]) == (3, [f"train: {image} is a link out of the data set"])
+    assert (exit_code, report["faults"]) == (
+        3,
+        [f"train: {str(image)!r} is a linked file, to {tmp_path}/elsewhere.jpg, out of {tmp_path}/data"],
+    )
 
 
 def test_signs_in_the_place_of_labels_are_a_fault(tmp_path, capsys):

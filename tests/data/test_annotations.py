@@ -170,8 +170,8 @@ def test_samples_without_a_positive_are_left_out_unless_kept():
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("../a.jpg", "../a.jpg: this file name leads out of the data set"),
-        ("/a.jpg", "/a.jpg: this file name leads out of the data set"),
+        ("../a.jpg", "'../a.jpg': this file name leads out of the data set"),
+        ("/a.jpg", "'/a.jpg': this file name leads out of the data set"),
         ("a\0.jpg", "'a\\x00.jpg' is no file name"),
         ("", "'' is no file name"),
         (5, "5 is no file name"),

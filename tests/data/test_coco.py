@@ -98,7 +98,7 @@ def test_a_missing_image_folder_is_named(tmp_path: Path) -> None:
 
 def test_annotations_that_are_not_json_are_named(root: Path) -> None:
     (root / "annotations" / "instances_train2014.json").write_text('{"images": [', encoding="utf-8")
-    assert_refused(root, "instances_train2014.json", "JSONDecodeError")
+    assert_refused(root, "instances_train2014.json", "not JSON")
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,7 @@ def test_an_annotation_of_an_unknown_image_is_a_fault(root: Path) -> None:
     assert load("train", root).faults == ("annotation 1 is of image 99, which is not listed",)
 
 
-@pytest.mark.parametrize(
-    ("key", "what"), [("images", "image"), ("categories", "category"), ("annotations", "annotation")]
-)
+@pytest.mark.parametrize(("key", "what"), [("images", "image"), ("categories", "category")])
 def test_an_id_that_stands_twice_is_a_fault(root: Path, key: str, what: str) -> None:
     number = ANNOTATIONS[key][1]["id"]
     write(root, changed(key, 0, id=number))
@@ -147,12 +145,12 @@ def test_an_id_that_stands_twice_is_a_fault(root: Path, key: str, what: str) -> 
 
 def test_two_classes_of_one_name_are_a_fault(root: Path) -> None:
     write(root, changed("categories", 0, name="car"))
-    assert load("train", root).faults == ("category name car stands more than once",)
+    assert load("train", root).faults == ("category name 'car' stands more than once",)
 
 
 def test_an_image_file_that_stands_twice_is_a_fault(root: Path) -> None:
     write(root, changed("images", 0, file_name="a.jpg"))
-    assert load("train", root).faults == ("image file a.jpg stands more than once",)
+    assert load("train", root).faults == ("image file 'a.jpg' stands more than once",)
 
 
 def test_a_file_without_annotations_is_refused(root: Path) -> None:
@@ -165,7 +163,9 @@ def test_missing_images_are_counted_and_the_first_ones_named(root: Path) -> None
     images = [{"id": i, "file_name": f"{i}.jpg"} for i in ids]
     objects = [{"id": i, "image_id": i, "category_id": 1} for i in ids]
     write(root, ANNOTATIONS | {"images": images, "annotations": objects})
-    assert_refused(root, "5 of 5 are missing: train2014/100.jpg, train2014/101.jpg, train2014/102.jpg, ...")
+    assert_refused(
+        root, f"5 of 5 are missing in {root}: 'train2014/100.jpg', 'train2014/101.jpg', 'train2014/102.jpg', ..."
+    )
 
 
 def test_a_missing_image_without_annotation_does_not_matter(root: Path) -> None:
@@ -173,15 +173,25 @@ def test_a_missing_image_without_annotation_does_not_matter(root: Path) -> None:
     assert len(load("train", root)) == 2
 
 
-@pytest.mark.parametrize("file_name", ["../val2014/a.jpg", "../../etc/passwd", ".."])
+@pytest.mark.parametrize("file_name", ["../../etc/passwd", ".."])
 def test_a_file_name_that_leads_out_is_a_fault(root: Path, file_name: str) -> None:
     write(root, changed("images", 2, file_name=file_name))
     loaded = load("train", root)
-    assert loaded.faults == (f"train2014/{file_name}: this file name leads out of the data set",)
+    assert loaded.faults == (f"{f'train2014/{file_name}'!r}: this file name leads out of the data set",)
     assert list(loaded.images) == [root / "train2014" / "b.jpg"]
 
 
-@pytest.mark.parametrize("file_name", [".", "", "/etc/passwd"])
+def test_a_name_that_leads_out_and_back_is_read(root: Path) -> None:
+    write(root, changed("images", 2, file_name="../val2014/a.jpg"))
+    assert list(load("train", root).images) == [root / "val2014" / "a.jpg", root / "train2014" / "b.jpg"]
+
+
+def test_an_absolute_name_out_of_the_root_is_a_fault(root: Path) -> None:
+    write(root, changed("images", 2, file_name="/etc/passwd"))
+    assert load("train", root).faults == ("'/etc/passwd': this file name leads out of the data set",)
+
+
+@pytest.mark.parametrize("file_name", [".", ""])
 def test_a_name_that_is_no_file_of_the_folder_is_missing(root: Path, file_name: str) -> None:
     write(root, changed("images", 2, file_name=file_name))
     assert_refused(root, "1 of 2 are missing")
@@ -192,13 +202,13 @@ def test_a_link_out_of_the_root_is_refused(root: Path, tmp_path_factory: pytest.
     secret.touch()
     (root / "train2014" / "a.jpg").unlink()
     (root / "train2014" / "a.jpg").symlink_to(secret)
-    assert_refused(root, str(root / "train2014" / "a.jpg"), "out of dataset.root=")
+    assert_refused(root, str(root / "train2014" / "a.jpg"), f"out of {root}")
 
 
 def test_a_folder_that_links_out_of_the_root_is_refused(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     moved = (root / "train2014").rename(tmp_path_factory.mktemp("elsewhere") / "train2014")
     (root / "train2014").symlink_to(moved)
-    assert_refused(root, "out of dataset.root=")
+    assert_refused(root, f"out of {root}")
 
 
 def test_links_inside_the_root_and_a_linked_root_are_fine(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -111,7 +111,7 @@ def test_a_box_cuts_the_image(tmp_path):
 def test_odd_images_are_read_as_by_the_other_reader(tmp_path, monkeypatch, name, cache_side):
     monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path / "cache"))
     path = tmp_path / "odd.jpg"
-    path.write_bytes(made.IMAGE_FAULTS[name][0](b""))
+    path.write_bytes(made.IMAGE_NOTES[name][0](b""))
     ours = Fast(32, cache_side).read(path, None)
     if cache_side is None:
         np.testing.assert_array_equal(ours, np.asarray(read_image(path)))

@@ -85,22 +85,39 @@ def test_other_classes_in_the_test_split_are_a_fault(folder):
 def test_an_image_that_both_splits_have_is_a_fault_of_files_and_of_arrays(folder):
     (folder / "3.jpg").write_bytes(made.jpeg(0))
     test = split_of(folder, 3, targets=np.eye(3, dtype=np.int8)[:1])
-    assert faults_of(split_of(folder, 0), test) == [f"train and test share an image: {folder}/0.jpg and {folder}/3.jpg"]
+    assert faults_of(split_of(folder, 0), test) == [
+        f"train and test share an image: '{folder}/0.jpg' and '{folder}/3.jpg'"
+    ]
     images = np.arange(3, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
     arrays = [Split(images[rows], np.eye(3, dtype=np.int8)[rows], NAMES) for rows in ([0, 1], [2, 1])]
     assert faults_of(*arrays) == ["train and test share an image: sample 1 and sample 1"]
 
 
-@pytest.mark.parametrize("name", made.IMAGE_FAULTS)
-def test_a_faulty_image_is_named(folder, name):
-    spoil, said = made.IMAGE_FAULTS[name]
+def spoilt(folder, spoil):
+    """What an examination finds where an image of the training split was spoilt."""
     path = folder / "1.jpg"
     content = spoil(path.read_bytes())
     path.unlink() if content is None else path.write_bytes(content)
-    (fault,) = faults_of(split_of(folder, 0, 1), split_of(folder, 2))
+    splits = {"train": split_of(folder, 0, 1), "test": split_of(folder, 2)}
+    return examine(splits, {"train": 2, "test": 1}, 0)
+
+
+@pytest.mark.parametrize("name", made.IMAGE_FAULTS)
+def test_a_faulty_image_is_named(folder, name):
+    spoil, said = made.IMAGE_FAULTS[name]
+    (fault,) = spoilt(folder, spoil).faults
     assert fault.startswith("train: ")
-    assert str(path) in fault
+    assert "1.jpg" in fault
     assert said in fault
+
+
+@pytest.mark.parametrize("name", made.IMAGE_NOTES)
+def test_an_odd_image_that_a_run_reads_is_noted_and_no_fault(folder, name):
+    spoil, said = made.IMAGE_NOTES[name]
+    report = spoilt(folder, spoil)
+    assert report.faults == []
+    (note,) = [note for note in report.notes if "1.jpg" in note]
+    assert said in note
 
 
 def test_workers_find_the_same_in_the_same_order(folder):
@@ -108,7 +125,7 @@ def test_workers_find_the_same_in_the_same_order(folder):
         (folder / f"{number}.jpg").write_text("no image", encoding="utf-8")
     splits = split_of(folder, 1, 0), split_of(folder, 2)
     found = faults_of(*splits, workers=2)
-    assert [fault.split()[5] for fault in found] == [f"{folder}/1.jpg:", f"{folder}/0.jpg:"]
+    assert [fault.split()[5] for fault in found] == [f"'{folder}/1.jpg':", f"'{folder}/0.jpg':"]
     assert found == faults_of(*splits, workers=0)
 
 
@@ -116,7 +133,7 @@ def test_every_box_of_an_image_is_looked_at(folder):
     boxes = np.array([[0, 0, 5, 5], [20, 20, 30, 30], [24, 0, 30, 5], [0, -5, 5, 0]], np.float32)
     train = split_of(folder, 0, 0, 0, 0, targets=np.eye(3, dtype=np.int8)[[0, 1, 2, 0]], boxes=boxes)
     assert faults_of(train, split_of(folder, 1)) == [
-        f"train: {folder}/0.jpg has 24 x 24 pixels, and a box at {box}" for box in ("24, 0, 30, 5", "0, -5, 5, 0")
+        f"train: '{folder}/0.jpg' has 24 x 24 pixels, and a box at {box}" for box in ("24, 0, 30, 5", "0, -5, 5, 0")
     ]
 
 
@@ -126,7 +143,7 @@ def test_a_link_out_of_the_folder_is_a_fault_and_is_not_read(folder, tmp_path_fa
     (folder / "1.jpg").symlink_to(elsewhere)
     elsewhere.write_text("no image", encoding="utf-8")
     assert faults_of(split_of(folder, 0, 1), split_of(folder, 2)) == [
-        f"train: {folder}/1.jpg is a link out of the data set"
+        f"train: '{folder}/1.jpg' is a linked file, to {elsewhere}, out of {folder}"
     ]
 
 

@@ -21,7 +21,7 @@ def counts(samples, positives, left_out=0, unlabeled_share=0.0):
 @pytest.fixture
 def report():
     train, test = counts(12345, [3, 9, 1], left_out=1000, unlabeled_share=0.25), counts(4, [1, 2, 0])
-    return Report(("cat", "dog", "cow"), {"train": train, "test": test}, [("cat", "cow", 7)], ["one", "two"])
+    return Report(("cat", "dog", "cow"), {"train": train, "test": test}, [("cat", "cow", 7)], ["one", "two"], [])
 
 
 def printed(report, capsys, published=PUBLISHED):
@@ -59,7 +59,7 @@ def test_classes_stand_by_frequency_with_their_place(report, capsys):
 def test_of_many_classes_the_most_and_the_least_frequent_are_shown(capsys):
     names = tuple(f"class{number}" for number in range(25))
     splits = {name: counts(100, list(range(25))) for name in ("train", "test")}
-    lines = [line.split() for line in printed(Report(names, splits, [], []), capsys)]
+    lines = [line.split() for line in printed(Report(names, splits, [], [], []), capsys)]
     shown = [line[2] for line in lines if len(line) == 4 and line[2].startswith("class")]
     assert shown == [f"class{number}" for number in [*range(24, 14, -1), *range(9, -1, -1)]]
     assert ["..."] in lines
@@ -79,6 +79,6 @@ def test_pairs_and_faults_stand_at_the_end(report, capsys):
 
 @pytest.mark.parametrize(("faults", "said"), [([], ["no faults"]), (["one"], ["1 fault", "  one"])])
 def test_faults_are_counted(report, capsys, faults, said):
-    lines = printed(Report(report.class_names, report.splits, [], faults), capsys)
+    lines = printed(Report(report.class_names, report.splits, [], faults, []), capsys)
     assert lines[-len(said) :] == said
     assert not any("most often together" in line for line in lines)

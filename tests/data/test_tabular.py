@@ -111,8 +111,8 @@ def test_the_order_of_classes_can_be_given(tmp_path):
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("e.jpg,0.5,0,train", "cat is 0.5; expected 1 (positive), 0 (negative) or -1 (unlabeled)"),
-        ("e.jpg,yes,0,train", "cat is yes;"),
+        ("e.jpg,0.5,0,train", "cat is '0.5'; expected 1 (positive), 0 (negative) or -1 (unlabeled)"),
+        ("e.jpg,yes,0,train", "cat is 'yes';"),
         ("e.jpg,,1,train", "cat is empty;"),
         (",1,1,train", "the column image is empty"),
         ("e.jpg,1,0,trian", "split is trian; expected train or test"),
@@ -141,7 +141,7 @@ def test_a_column_without_a_name_is_no_class(tmp_path):
 
 def test_a_label_with_another_separator_is_named(tmp_path):
     content = LISTED.replace(" | ", ";")
-    with pytest.raises(DataError, match=r"Say dataset\.separator=';'"):
+    with pytest.raises(DataError, match=r"Say \"dataset\.separator=';'\""):
         load(tmp_path, content, name="labels.tsv", labels="labels")
     assert load(tmp_path, content, name="labels.tsv", labels="labels", separator=";").class_names == ("cat", "dog")
 
@@ -155,7 +155,7 @@ def test_a_class_of_the_test_table_alone_is_named(tmp_path):
 def test_a_class_that_no_training_row_has_is_a_fault(tmp_path):
     split = load(tmp_path, f"{LISTED}d.jpg\tcat|cow\ttest\n", "test", "labels.tsv", labels="labels")
     assert split.faults == (
-        "labels.tsv, line 5: unknown class cow: not in dataset.classes, or, without that, in no training row",
+        "labels.tsv, line 5: unknown class 'cow': not in dataset.classes, or, without that, in no training row",
     )
 
 
@@ -169,7 +169,7 @@ def test_a_faulty_box_is_a_fault(tmp_path, box):
 @pytest.mark.parametrize(
     ("content", "options", "said"),
     [
-        (BY_COLUMN.replace("image", "file"), {}, r"no column image, it has cat, dog, file, split"),
+        (BY_COLUMN.replace("image", "file"), {}, r"no column image, it has file, cat, dog, split"),
         (BY_COLUMN.replace("split", "part"), {}, r"dataset\.split_column=NAME, or a second table"),
         (BY_COLUMN, {"labels": "tags"}, r"dataset\.labels=NAME"),
         (BY_COLUMN, {"boxes": ["l", "t", "r", "b"]}, r"dataset\.boxes=NAME"),
@@ -182,9 +182,9 @@ def test_a_faulty_box_is_a_fault(tmp_path, box):
         ("image,cat,cat,split\na.jpg,1,0,train\n", {}, "has the column cat twice"),
         ("image,cat,split\na.jpg,1,test\n", {}, "has no row of the train split"),
         (
-            "image,cat,split\na.jpg,1,TRAIN\nb.jpg,1,TEST\n",
+            "image,cat,split\na.jpg,1,yes\nb.jpg,1,no\n",
             {"split": "test"},
-            "test split; dataset.split_column=split holds TEST, TRAIN",
+            "test split; dataset.split_column=split holds no, yes",
         ),
         ("image,cat,notes,split\na.jpg,1,x,train\nb.jpg,1,y,train\n", {}, "the column notes holds no label"),
     ],

@@ -184,14 +184,19 @@ def encoded(mode: str, image_format: str, size: tuple[int, int] = (SIDE, SIDE), 
 
 # What can be wrong with an image file: from its bytes to others, or None to remove it; and what is said of it.
 IMAGE_FAULTS: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
-    "missing": (lambda _: None, "no such file"),
+    "missing": (lambda _: None, "are missing in"),
     "empty": (lambda _: b"", "the file is empty"),
     "web page": (lambda _: b"<html>404</html>", "no image in a format"),
     "truncated": (lambda content: content[: len(content) // 2], "runcated"),
+    "bomb": (lambda _: encoded("1", "PNG", (20_000, 9_000)), "larger than"),
+    "postscript": (lambda _: encoded("RGB", "EPS"), "no image in a format"),
+    "pdf": (lambda _: encoded("RGB", "PDF"), "no image in a format"),
+}
+# What is odd in an image file that a run reads, in the same way.
+IMAGE_NOTES: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
     "cmyk": (lambda _: encoded("CMYK", "JPEG"), "odd mode CMYK"),
     "alpha": (lambda _: encoded("RGBA", "PNG"), "odd mode RGBA"),
     "16 bits": (lambda _: encoded("I;16", "PNG"), "odd mode I;16"),
-    "bomb": (lambda _: encoded("1", "PNG", (20_000, 9_000)), "larger than"),
 }
 
 
