@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from margin_bench.targets import positives
+from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED, positives
 
 Scores = NDArray[np.floating[Any]]
 Targets = NDArray[np.integer[Any]]
@@ -15,7 +15,7 @@ _BLOCK_ENTRIES = 1 << 18  # what is worked on at once: few enough to stay in the
 
 
 def check_rankings(scores: Scores, targets: Targets, ndim: int = 2) -> None:
-    """Check that scores are finite and have the shape of their targets.
+    """Check that scores are finite and have the shape of their targets, which are POSITIVE, NEGATIVE and UNLABELED.
 
     Args:
         scores: float, of any shape.
@@ -23,7 +23,8 @@ def check_rankings(scores: Scores, targets: Targets, ndim: int = 2) -> None:
         ndim: the number of dimensions to expect.
 
     Raises:
-        ValueError: a score is NaN or infinite, the shapes differ, or they have another number of dimensions.
+        ValueError: a score is NaN or infinite, a target is another number, the shapes differ, or they have another
+            number of dimensions.
 
     Examples:
         >>> check_rankings(np.zeros((2, 3)), np.zeros((2, 3), np.int8))
@@ -41,6 +42,12 @@ def check_rankings(scores: Scores, targets: Targets, ndim: int = 2) -> None:
         raise ValueError(
             f"Expected finite scores, got {np.count_nonzero(~np.isfinite(scores))} NaN or infinite ones.\n"
             "The model has diverged, or its scores are in too small a dtype: give float32."
+        )
+    is_known = (targets == POSITIVE) | (targets == NEGATIVE) | (targets == UNLABELED)
+    if not is_known.all():
+        raise ValueError(
+            f"Expected targets of 1 (positive), 0 (negative) and -1 (unlabeled), got {targets[~is_known][0]}.\n"
+            "A label between 0 and 1 must become one of the three."
         )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from margin_bench.metrics import rankings
+from margin_bench.metrics import map_class, map_sample, rankings
 from margin_bench.metrics.rankings import blocks_of, check_rankings, mean_over_samples
 from margin_bench.targets import NEGATIVE, POSITIVE, UNLABELED
 
@@ -59,3 +59,17 @@ def test_scores_that_are_not_finite_are_refused(score):
 def test_other_shapes_are_refused(scores, targets, ndim, said):
     with pytest.raises(ValueError, match=said):
         check_rankings(np.zeros(scores), np.zeros(targets, np.int8), ndim)
+
+
+@pytest.mark.parametrize("wrong", [2, -2, 0.5, np.nan, 255])
+@pytest.mark.parametrize("metric", [map_class, map_sample])
+def test_targets_that_are_no_labels_are_refused(metric, wrong):
+    targets = np.array([[1, 0], [0, wrong]])
+    with pytest.raises(ValueError, match=r"Expected targets of 1 \(positive\)"):
+        metric(np.zeros((2, 2)), targets)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float32])
+def test_labels_may_be_of_any_type_of_numbers(dtype):
+    targets = np.array([[1, 0], [-1, 1]], dtype)
+    assert map_class(np.array([[1.0, 0.0], [0.0, 1.0]]), targets) == 1.0
