@@ -121,8 +121,9 @@ def _prepare(dataset: Mapping[str, Any]) -> None:
     from margin_bench.data.prepare import fetch
 
     about = dataset.get("about") or {}
-    if about.get("files"):
-        fetch(about["files"], Path(dataset["root"]))
+    files = [file for file in about.get("files", ()) if file.get("only", {}).items() <= dataset.items()]
+    if files:
+        fetch(files, Path(dataset["root"]))
     if about.get("by_hand"):
         say(f"By hand, to {dataset['root']}: {about['by_hand']}")
     for name, split in _splits(dataset).items():

@@ -13,7 +13,7 @@ from margin_bench import __version__
 from margin_bench.config.dotted import Content
 from margin_bench.config.sources import PACKAGE, Sources
 from margin_bench.errors import CheckpointError
-from margin_bench.runtime.files import cache_dir, sha256, write_atomic
+from margin_bench.runtime.files import cache_dir, read_regular, sha256, write_atomic
 
 MOST = 2000  # entries of a file, each of about 1.5 kB
 
@@ -64,9 +64,7 @@ def _key(words: Sequence[str]) -> str:
 
 def _read(path: Path, origin: str) -> dict[str, Content]:
     try:
-        if not path.is_file():  # a pipe would be waited for
-            return {}
-        checksum, _, body = path.read_text(encoding="utf-8").partition("\n")
+        checksum, _, body = read_regular(path).decode().partition("\n")
     except (OSError, ValueError):
         return {}
     return dict(json.loads(body)) if checksum == _checksum(origin, body) else {}

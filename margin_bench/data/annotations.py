@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from margin_bench.data.split import ImageFiles, Split
 from margin_bench.errors import CheckpointError, DataError
-from margin_bench.runtime.files import cache_dir, sha256, write_atomic
+from margin_bench.runtime.files import cache_dir, read_regular, sha256, sweep, write_atomic
 from margin_bench.targets import positives
 
 TEXTS = ("file_names", "class_names", "faults", "notes")  # the attributes of `Annotations` that are lists of text
@@ -113,6 +113,7 @@ def indexed(files: Sequence[Path], parse: Callable[[], Annotations], options: Ma
         annotations = _read(path)
         if annotations is None:
             annotations = _parsed(files, parse)
+            sweep(folder)
             with contextlib.suppress(CheckpointError):
                 write_atomic(path, _packed(annotations))
     return annotations
@@ -162,7 +163,7 @@ def _content_digest(files: Sequence[Path], folder: Path) -> str:
     stats = [(os.fspath(file.absolute()), *_stat(file)) for file in files]
     remembered = folder / f"{hashlib.sha256(json.dumps(stats).encode()).hexdigest()}.content"
     with contextlib.suppress(OSError):
-        if re.fullmatch(b"[0-9a-f]{64}", digest := remembered.read_bytes()):
+        if re.fullmatch(b"[0-9a-f]{64}", digest := read_regular(remembered)):
             return digest.decode()
     made = hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
     write_atomic(remembered, made.encode())
@@ -202,7 +203,7 @@ def _packed(annotations: Annotations) -> bytes:
 def _read(path: Path) -> Annotations | None:
     """Read an index; None if there is none, or not the one that was written."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError:
         return None
     checksum, packed = content[:DIGEST_BYTES], content[DIGEST_BYTES:]

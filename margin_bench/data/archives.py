@@ -55,15 +55,18 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
     with tarfile.open(archive) as file:
-        _check_size(archive, folder, (member.size for member in file))
-        file.extractall(folder, filter="data")
+        members = file.getmembers()
+        for member in members:
+            _check_name(archive, member.name, is_link=not (member.isfile() or member.isdir()))
+        _check_size(archive, folder, (member.size for member in members))
+        file.extractall(folder, members, filter="data")
 
 
 def _check_name(archive: Path, name: str, is_link: bool) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts) or is_link:
         raise DataError(
-            f"{archive} is not unpacked: {name} is {'a link' if is_link else 'outside of the folder'}.\n"
+            f"{archive} is not unpacked: {name!r} is {'no file but a link' if is_link else 'outside of the folder'}.\n"
             "Get it from its official source."
         )
 

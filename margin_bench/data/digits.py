@@ -15,7 +15,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from margin_bench.data.split import Split
-from margin_bench.errors import DataError
+from margin_bench.errors import CheckpointError, DataError
+from margin_bench.runtime.files import read_regular, sweep, write_atomic
 from margin_bench.targets import NEGATIVE, POSITIVE
 
 SIZE = 64  # height and width of a scene in pixels
@@ -254,9 +255,10 @@ def _generate_once(path: Path, split: str, num_scenes: int) -> tuple[NDArray[np.
 
 def _read(path: Path, num_scenes: int) -> tuple[NDArray[np.uint8], NDArray[np.int8]] | None:
     """Read the scenes in a cache file; None if the file is missing or damaged."""
-    if not path.exists():
+    try:
+        content = np.frombuffer(bytearray(read_regular(path)), np.uint8)
+    except FileNotFoundError:
         return None
-    content = np.fromfile(path, np.uint8)
     num_pixels, num_targets = num_scenes * SIZE * SIZE * 3, num_scenes * _NUM_CLASSES
     if len(content) != _DIGEST_BYTES + num_pixels + num_targets:
         return None
@@ -268,15 +270,11 @@ def _read(path: Path, num_scenes: int) -> tuple[NDArray[np.uint8], NDArray[np.in
 
 def _write(path: Path, images: NDArray[np.uint8], targets: NDArray[np.int8]) -> None:
     """Write digest, images and targets to one file, which appears whole or not at all. Call it under the lock."""
-    unfinished = path.with_suffix(".part")
+    sweep(path.parent)
     try:
-        with unfinished.open("wb") as file:
-            file.write(_digest(images, targets))
-            file.write(images.data)
-            file.write(targets.data)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        write_atomic(path, _digest(images, targets), images.data, targets.data)
+    except CheckpointError as error:
+        raise DataError(str(error)) from error
 
 
 def _digest(images: NDArray[np.generic], targets: NDArray[np.generic]) -> bytes:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from margin_bench.errors import DataError
+from margin_bench.errors import CheckpointError, DataError
+from margin_bench.runtime.files import opened, read_regular, write_atomic
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30
@@ -42,8 +43,8 @@ def download(url: str, path: Path, checksum: str | None) -> None:
         check_content(part, checksum, url)
         part.replace(path)
         _version_file(part).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
+    except (OSError, CheckpointError) as error:
+        raise DataError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _fetch_all(url: str, part: Path) -> None:
@@ -71,7 +72,7 @@ def _fetch_all(url: str, part: Path) -> None:
 def _fetch(url: str, part: Path) -> None:
     """Fetch what is missing of the file, or all of it if the server's file is another one by now."""
     done = part.stat().st_size if part.exists() else 0
-    version = _version_file(part).read_text() if _version_file(part).exists() else ""
+    version = read_regular(_version_file(part)).decode() if _version_file(part).exists() else ""
     headers = {"Range": f"bytes={done}-", "If-Range": version} if done and version else {}
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
@@ -84,11 +85,13 @@ def _fetch(url: str, part: Path) -> None:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             done = 0
             part.unlink(missing_ok=True)  # parts of two versions must never be taken for one
-        _version_file(part).write_text(response.headers["ETag"] or response.headers["Last-Modified"] or "")
+        write_atomic(
+            _version_file(part), (response.headers["ETag"] or response.headers["Last-Modified"] or "").encode()
+        )
         length = response.headers["Content-Length"]
         total = done + int(length) if length else None
         with (
-            part.open("r+b" if done else "wb") as file,
+            opened(part, os.O_RDWR | os.O_CREAT) as file,
             tqdm(desc=part.stem, initial=done, total=total, unit="B", unit_scale=True, file=sys.stderr) as progress,
         ):
             file.seek(done)

@@ -22,7 +22,7 @@ from torch import Tensor
 from margin_bench.data.images import box_in_pixels, read_image
 from margin_bench.data.transforms import draw_crop, draw_jitter, lighting, test_side, test_size
 from margin_bench.errors import CheckpointError, DataError
-from margin_bench.runtime.files import cache_dir, write_atomic
+from margin_bench.runtime.files import cache_dir, read_regular, write_atomic
 
 LUMA = torch.tensor([19595, 38470, 7471]) / 65536  # of red, green and blue, as Pillow has it
 CACHE_QUALITY = 90  # of the JPEG files in the cache
@@ -84,7 +84,7 @@ class Fast:
 
 def _decoded(path: Path, box: NDArray[np.float32] | None) -> NDArray[np.uint8]:
     try:
-        image = _decoded_jpeg(path.read_bytes() if path.is_file() else b"")
+        image = _decoded_jpeg(read_regular(path))
     except (OSError, ValueError):  # Pillow reads it, or says what is wrong with it
         return np.array(read_image(path, box))
     if box is None:
@@ -109,7 +109,7 @@ def _cached(path: Path, box: NDArray[np.float32] | None, side: int) -> NDArray[n
     """
     copy = _copy_of(path, box, side)
     try:
-        return _decoded_jpeg(copy.read_bytes())
+        return _decoded_jpeg(read_regular(copy))
     except (OSError, ValueError):
         image = Image.fromarray(_decoded(path, box))
     scale = side / min(image.size)

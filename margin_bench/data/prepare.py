@@ -1,6 +1,5 @@
 """Fetch the files of a data set, and unpack them."""
 
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 from margin_bench.data.archives import is_archive, unpack
 from margin_bench.data.download import check_content, download
 from margin_bench.runtime.console import say
-from margin_bench.runtime.files import write_atomic
+from margin_bench.runtime.files import sweep, write_atomic
 
 DOWNLOADS = ".downloads"  # in the data set's folder: what has come so far, and a mark for each file that is done
 
@@ -25,6 +24,7 @@ def fetch(files: Sequence[Mapping[str, Any]], root: Path) -> None:
     Raises:
         DataError: as `download` and `unpack`.
     """
+    sweep(root / DOWNLOADS)
     for file in files:
         name = PurePosixPath(urlsplit(file["url"]).path).name
         mark = root / DOWNLOADS / f"{name}.done"
@@ -42,7 +42,6 @@ def fetch(files: Sequence[Mapping[str, Any]], root: Path) -> None:
         if is_archive(name):
             unpack(path, folder)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
+            write_atomic(folder / name, path.read_bytes())
         write_atomic(mark, b"")
         path.unlink()

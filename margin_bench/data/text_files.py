@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from margin_bench.errors import DataError
+from margin_bench.runtime.files import opened
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -16,7 +17,7 @@ def encoding_of(file: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    with file.open("rb") as content:
+    with opened(file) as content:
         start = content.read(max(map(len, _MARKS)))
     return next((encoding for mark, encoding in _MARKS.items() if start.startswith(mark)), "utf-8")
 

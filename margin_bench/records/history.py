@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from margin_bench.runtime.files import write_atomic
+from margin_bench.runtime.files import opened, write_atomic
 
 HISTORY = "metrics.jsonl"
 LOG = "log.txt"
@@ -28,5 +28,6 @@ def write_log(run_dir: Path, text: str) -> None:
     """Add to the log of a run what one of its processes says now. That it cannot be written fails no run."""
     rank = os.environ.get("RANK")
     process = f"[process {rank}] " if rank else ""
-    with suppress(OSError), (run_dir / LOG).open("a", encoding="utf-8") as file:
-        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {process}{text}\n")
+    line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {process}{text}\n"
+    with suppress(OSError), opened(run_dir / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
+        file.write(line.encode(errors="backslashreplace"))

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from margin_bench.config.dotted import Content, copied, leaves_of, put, value_at
 from margin_bench.config.sources import our_files
 from margin_bench.errors import CheckpointError, DataError
-from margin_bench.runtime.files import write_atomic
+from margin_bench.runtime.files import read_regular, write_atomic
 
 PATHS = "paths.json"
 OF_DATA = ("dataset.root", "dataset.file", "dataset.test_file")
@@ -79,9 +79,9 @@ def read_paths(run_dir: Path) -> Content:
         CheckpointError: their file is damaged.
     """
     try:
-        if not (run_dir / PATHS).is_file():  # a pipe would be waited for
-            return {}
-        paths = json.loads((run_dir / PATHS).read_bytes())
+        paths = json.loads(read_regular(run_dir / PATHS))
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{run_dir / PATHS} cannot be read: {error}\nDelete it, and give root=DIR.") from error
     if not isinstance(paths, dict):

@@ -14,7 +14,7 @@ from typing import Any
 
 from margin_bench.errors import CheckpointError
 from margin_bench.records.paths import words_without_paths
-from margin_bench.runtime.files import sha256, write_atomic
+from margin_bench.runtime.files import read_regular, sha256, write_atomic
 from margin_bench.runtime.hardware import cpu_entry, usable_cores
 
 Record = dict[str, Any]
@@ -60,9 +60,7 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     """
     path = run_dir / RECORD
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise _untrusted(path, "is no regular file")
-        content = json.loads(path.read_bytes(), parse_constant=_refuse)
+        content = json.loads(read_regular(path), parse_constant=_refuse)
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:

@@ -1,5 +1,6 @@
 """Predict a split once more with the model of a finished run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,23 @@ from torch import Tensor
 
 from margin_bench.config.build import refuse_foreign_targets
 from margin_bench.config.schema import EvaluateConfig, TrainConfig, of_record
-from margin_bench.errors import CheckpointError, DataError, StoppedError
+from margin_bench.errors import CheckpointError, ConfigError, DataError, StoppedError
 from margin_bench.metrics.named import named_metrics, values_of
 from margin_bench.metrics.protocols import report
 from margin_bench.records.paths import located
 from margin_bench.runs.parts import class_difference, evaluation_batches, load_split, model_of
 from margin_bench.runs.train import CHECKPOINTS, WEIGHTS
 from margin_bench.runtime.console import say
-from margin_bench.runtime.files import sha256
+from margin_bench.runtime.files import cache_dir, sha256
 from margin_bench.runtime.signals import StopRequest, stop_request
 from margin_bench.runtime.world import World, join_world, run_processes
 from margin_bench.training import checkpoint
 from margin_bench.training.models import load_trained
 from margin_bench.training.predict import check_finite, predict
+
+# Options of a model that only change its shape or its regularisation.
+HARMLESS_OPTIONS = ("drop_rate", "drop_path_rate", "global_pool", "img_size", "in_chans", "output_stride", "patch_size")
+MADE_ON_THE_SPOT = "margin_bench.data.digits.load"
 
 
 def repredict(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> None:
@@ -42,7 +47,24 @@ def repredict(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> 
     if not config.trust:
         built = {name: content[name] for name in ("dataset", "transforms", "backbone")}  # but not the loss
         refuse_foreign_targets(built, str(run_dir))
+        _refuse_other_options(content["backbone"]["options"], run_dir)
+    if config.root is None and content["dataset"]["_target_"] == MADE_ON_THE_SPOT:
+        content["dataset"]["root"] = str(cache_dir())  # a record does not say where to write
     run_processes(_process, config, {**record, "config": content}, run_dir, num_processes=config.devices)
+
+
+def _refuse_other_options(options: Mapping[str, Any], run_dir: Path) -> None:
+    """Refuse options of a record's backbone that are not known to do no harm.
+
+    Raises:
+        ConfigError: names the first.
+    """
+    for option in options:
+        if option not in HARMLESS_OPTIONS:
+            raise ConfigError(
+                f"{run_dir} names backbone.options.{option}, which a saved file may not set.\n"
+                "If the run is your own, say trust=true."
+            )
 
 
 def _process(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> None:

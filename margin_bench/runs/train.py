@@ -34,6 +34,7 @@ from margin_bench.records.scores import SavedScores, save_scores, scores_sha256
 from margin_bench.records.summary import print_result
 from margin_bench.runs.parts import evaluation_batches, load_splits, trainer_of
 from margin_bench.runs.trackers import Tracker, make_tracker
+from margin_bench.runtime.files import sweep
 from margin_bench.runtime.lock import run_lock
 from margin_bench.runtime.signals import StopRequest, stop_request, stopped_error
 from margin_bench.runtime.world import World, join_world, run_processes
@@ -61,6 +62,8 @@ def train(config: TrainConfig, run_dir: Path) -> None:
 def _train_process(config: TrainConfig, run_dir: Path) -> None:
     """Do what each process of a run does: own the run's directory, train, and leave a record whatever happens."""
     with join_world() as world, run_lock(run_dir, world), stop_request() as stop:
+        if world.is_first:
+            sweep(run_dir, seconds=0)
         record = world.from_first(read_record(run_dir))
         if record is None or record["status"] != FINISHED:  # another process may have finished it by now
             record, paths = _new_record(config, run_dir, world)

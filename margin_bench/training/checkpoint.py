@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from margin_bench.errors import CheckpointError, DataError
-from margin_bench.runtime.files import sha256, write_atomic
+from margin_bench.runtime.files import read_regular, sha256, sweep, write_atomic
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         DataError: the file is missing, broken, or holds something other than tensors by name.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         content = safetensors.torch.load(data) if path.suffix == ".safetensors" else _unpickle(data)
     except OSError as error:
         raise DataError(
@@ -172,7 +172,7 @@ class _BrokenError(Exception):
 
 def _load(folder: Path, entry: _Entry) -> dict[str, Any]:
     try:
-        data = (folder / entry.file).read_bytes()
+        data = read_regular(folder / entry.file)
     except OSError as error:
         raise _BrokenError(f"{entry.file} ({error.strerror or error})") from error
     if sha256(data) != entry.sha256:
@@ -197,7 +197,7 @@ def _unpickle(data: bytes) -> Any:
 def _read_manifest(folder: Path) -> _Manifest:
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
         best = content["best"]
         return _Manifest(tuple(map(_entry, content["latest"])), None if best is None else _entry(best))
     except FileNotFoundError:
@@ -218,9 +218,10 @@ def _entry(content: dict[str, Any]) -> _Entry:
 
 
 def _remove_unnamed(folder: Path, manifest: _Manifest) -> None:
-    """Remove states that are no longer needed, and files that killed saves left behind."""
+    """Remove states that are no longer needed, and what killed saves left behind: a run has one writer."""
     named = manifest.files()
-    for path in [*folder.glob("epoch*-step*.pt"), *folder.glob(".*.tmp")]:
+    sweep(folder, seconds=0)
+    for path in folder.glob("epoch*-step*.pt"):
         if path.name not in named:
             try:
                 path.unlink(missing_ok=True)

@@ -69,8 +69,44 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr(info, "/etc/passwd")
-    with pytest.raises(DataError, match="link is a link"):
+    with pytest.raises(DataError, match="is no file but a link"):
         unpack(tmp_path / "a.zip", tmp_path / "root")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_a_tar_holds_files_and_folders_alone(tmp_path, kind):
+    archive = write_tar(tmp_path / "a.tar", {"inside": b""}, type=kind, linkname="other")
+    with pytest.raises(DataError, match="'inside' is no file but a link"):
+        unpack(archive, tmp_path / "root")
+    assert everything_below(tmp_path / "root") == set()
+
+
+def test_a_tar_whose_links_chain_over_long_names_writes_nothing_outside(tmp_path):
+    """Each link's name stays inside, but the path of all together is too long to be resolved, so nobody sees out."""
+    long = "d" * 240
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        path = ""
+        for step in "abcdefghijklmnop":
+            folder = tarfile.TarInfo(f"{path}{long}")
+            folder.type = tarfile.DIRTYPE
+            file.addfile(folder)
+            link = tarfile.TarInfo(f"{path}{step}")
+            link.type, link.linkname = tarfile.SYMTYPE, long
+            file.addfile(link)
+            path += f"{long}/"
+        last = tarfile.TarInfo("/".join("abcdefghijklmnop") + "/out")
+        last.type, last.linkname = tarfile.SYMTYPE, "../" * 17
+        file.addfile(last)
+        out = tarfile.TarInfo("escape")
+        out.type, out.linkname = tarfile.SYMTYPE, f"{last.name}/../outside"
+        file.addfile(out)
+        inside = tarfile.TarInfo("escape/evil.txt")
+        inside.size = 4
+        file.addfile(inside, io.BytesIO(b"evil"))
+    (tmp_path / "outside").mkdir()
+    with pytest.raises(DataError, match="is no file but a link"):
+        unpack(tmp_path / "a.tar", tmp_path / "root")
+    assert everything_below(tmp_path / "outside") == everything_below(tmp_path / "root") == set()
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../secret"])

@@ -1,6 +1,7 @@
 """What a run keeps on its way: a line for each epoch, and a log."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def test_a_log_keeps_what_earlier_starts_said_and_is_no_reason_to_fail(tmp_path:
         "second start",
     ]
     write_log(tmp_path / "missing", "nowhere to write it")
+
+
+def test_a_log_is_no_link_and_no_pipe(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious", encoding="utf-8")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "log.txt").symlink_to(tmp_path / "precious")
+    write_log(tmp_path / "a", "said")
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "precious"
+    (tmp_path / "b").mkdir()
+    os.mkfifo(tmp_path / "b" / "log.txt")
+    write_log(tmp_path / "b", "said")

@@ -114,7 +114,8 @@ def test_a_damaged_file_of_paths_is_told(content: str, tmp_path: Path) -> None:
 
 def test_a_pipe_in_the_place_of_paths_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "paths.json")
-    assert read_paths(tmp_path) == {}
+    with pytest.raises(CheckpointError, match="no regular file"):
+        read_paths(tmp_path)
 
 
 def test_a_run_finds_its_data_where_they_were(tmp_path: Path) -> None:

@@ -237,4 +237,4 @@ def test_what_is_no_regular_file_is_told_and_the_others_are_read(tmp_path: Path)
     os.mkfifo(tmp_path / "pipe" / "record.json")
     records, (line,) = read_records(tmp_path)
     assert records == [RECORD]
-    assert line == f"{tmp_path / 'pipe' / 'record.json'} is no regular file."
+    assert line == f"{tmp_path / 'pipe' / 'record.json'} cannot be read: no regular file."

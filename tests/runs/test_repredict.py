@@ -1,9 +1,12 @@
 """A split predicted once more by the model of a finished run, and what is not predicted."""
 
+import json
 import os
 import shutil
 import signal
 import sys
+
+import pytest
 
 from margin_bench.cli import main
 from margin_bench.config import schema
@@ -152,3 +155,34 @@ def test_a_record_from_before_a_key_is_scored_with_the_value_that_the_key_came_w
     del record["config"]["dataset"]["num_test"]
     write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
     assert main(["evaluate", f"run={copy}", "recompute=true"]) == 0
+
+
+def changed_copy(finished_run, folder, **options):
+    """A copy of a run whose record says other options of the backbone."""
+    copy = folder / "copy"
+    shutil.copytree(finished_run, copy)
+    record = read_record(finished_run.parent)
+    record["config"]["backbone"]["options"] = options
+    write_record(copy, {name: record[name] for name in record.keys() - {"schema", "sha256"}})
+    return copy
+
+
+@pytest.mark.parametrize("option", ["checkpoint_path", "pretrained_cfg", "features_only", "unknown"])
+def test_options_of_a_record_that_may_do_harm_are_refused(finished_run, tmp_path, capsys, option):
+    copy = changed_copy(finished_run, tmp_path, **{option: "/tmp/evil.pth"})
+    assert main(["evaluate", f"run={copy}", "recompute=true"]) == 2
+    assert f"backbone.options.{option}, which a saved file may not set" in capsys.readouterr().err
+
+
+def test_options_of_a_record_that_are_harmless_are_taken(finished_run, tmp_path, capsys):
+    copy = changed_copy(finished_run, tmp_path, drop_rate=0.1)
+    assert main(["evaluate", f"run={copy}", "recompute=true"]) == 0
+
+
+def test_a_record_makes_no_folder_where_it_says_that_its_data_are(finished_run, tmp_path, capsys):
+    copy = changed_copy(finished_run, tmp_path)
+    record = read_record(finished_run.parent)
+    named = f"{tmp_path}/elsewhere/{record['config']['dataset']['root']}"
+    (copy / "paths.json").write_text(json.dumps({"dataset.root": named}), encoding="utf-8")
+    assert main(["evaluate", f"run={copy}", "recompute=true"]) == 0
+    assert not (tmp_path / "elsewhere").exists()
