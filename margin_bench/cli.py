@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from margin_bench import __version__
@@ -50,7 +51,28 @@ exit codes:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line, given without the program's name, and return the exit code."""
-    return exit_code_of(_dispatch, sys.argv[1:] if arguments is None else arguments)
+    return exit_code_of(_run, sys.argv[1:] if arguments is None else arguments)
+
+
+def _run(arguments: list[str]) -> None:
+    """Check what a command stands on, then run it.
+
+    Raises:
+        ConfigError: the working folder is gone, or there is no home.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the working folder does not exist any more: change to one that does") from None
+    try:
+        home = os.environ.get("HOME") or str(Path.home())
+    except RuntimeError:  # nobody knows it
+        if not (home := os.environ.get("MARGIN_BENCH_DATA", "")):
+            raise ConfigError(
+                "there is no home folder: set HOME, or MARGIN_BENCH_DATA to the folder of the data sets"
+            ) from None
+    os.environ["HOME"] = home  # which configurations name
+    _dispatch(arguments)
 
 
 def _dispatch(arguments: list[str]) -> None:

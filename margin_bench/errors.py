@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
         return member
 
     DONE = 0, "done"
-    FAILED = 1, "a run of a sweep or table failed, or code that is not ours did"
+    FAILED = 1, "a run of a sweep or table failed, code that is not ours did, or the output cannot be written"
     USAGE = 2, "usage or configuration"
     DATA = 3, "data"
     RECORD = 4, "checkpoint or record"
@@ -78,6 +78,10 @@ class LostProcessError(RunError):
     """Another process of the run has ended or does not answer; the cause is in what that process says."""
 
 
+class OutputError(MarginBenchError):
+    """What a command prints cannot be written, since the disk is full, say."""
+
+
 class AlreadyRunningError(MarginBenchError):
     """Another process holds the lock of this run."""
 
@@ -95,5 +99,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
         >>> nearest("epcohs", ["epochs", "seed"])
         '; did you mean epochs?'
     """
-    matches = difflib.get_close_matches(name, list(known), n=3)
+    matches = difflib.get_close_matches(name, list(known), n=3, cutoff=0.7)
     return f"; did you mean {' or '.join(matches)}?" if matches else ""

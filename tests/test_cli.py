@@ -1,9 +1,12 @@
 """The command line, as a user types it."""
 
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,8 @@ from margin_bench import commands
 from margin_bench.cli import COMMANDS, OF_HYDRA, main
 from margin_bench.launch.task import TASKS
 from tests.helpers.cli import run_cli
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_help_names_the_commands_and_imports_nothing_heavy():
@@ -131,3 +136,129 @@ def test_the_completion_script_is_for_this_program():
     done = run_cli("-sc", "install=bash")
     assert done.returncode == 0
     assert done.stdout.rstrip().endswith("-F hydra_bash_completion margin-bench")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--help"],
+        ["losses"],
+        ["losses", "twoway"],
+        ["data", "list"],
+        ["data", "--help"],
+        ["train", "--help"],
+        ["train", "--cfg", "job"],
+        ["tables", "table1"],
+    ],
+)
+def test_output_to_a_full_disk_is_told_in_a_line_and_code_1(line, tmp_path):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "margin_bench", *line],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "margin-bench: the output cannot be written: No space left on device\n",
+    )
+
+
+def test_a_working_folder_that_is_gone_is_told(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["tables"]) == 2
+    assert "the working folder does not exist any more" in capsys.readouterr().err
+
+
+def test_without_a_home_the_folder_of_the_data_sets_is_enough(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("MARGIN_BENCH_DATA", raising=False)
+    assert main(["data", "list"]) == 2
+    assert capsys.readouterr().err.startswith("margin-bench: there is no home folder: set HOME, or MARGIN_BENCH_DATA")
+    monkeypatch.setenv("MARGIN_BENCH_DATA", str(tmp_path))
+    assert main(["data", "list"]) == 0
+    assert main(["train", "--cfg", "job"]) == 0
+    assert f"root: {tmp_path}" in capsys.readouterr().out or str(tmp_path) == os.environ["HOME"]
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "RANK", "LOCAL_RANK"])
+@pytest.mark.parametrize("number", ["abc", "-1", "1.5", "\u0663"])
+def test_a_launcher_that_says_nonsense_is_told(monkeypatch, capsys, name, number):
+    monkeypatch.setenv(name, number)
+    assert main(["train", "--cfg", "job"]) == 2
+    assert f"{name}={number} in the environment: expected a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["loss=[[a]]"],
+        ["loss=[1]"],
+        ["loss=" + "a" * 300],
+        ["dataset.name=" + "a" * 300],
+        ["dataset.name="],
+        ["loss.name=' '"],
+        ["backbone.name=\u202e"],
+        ["epochs=1e20"],
+        ["workers=1000"],
+        ["batch_size=2147483647"],
+        ["dataset.num_train=1000000000000", "epochs=1"],
+        ["dataset.num_train=1e12"],
+        ["optim.head_lr=0", "optim.backbone_lr=0"],
+        ["loss.positive_temperature=1e-320"],
+        ["loss=hinge", "loss.margin=-1"],
+        ["-m", "seed=range(100000000)"],
+        ["-m", "seed=range(1000)", "epochs=range(1,1000)"],
+        ["-m", "optim.head_lr=range(0.1,0.2,1e-12)"],
+        ["--cfg", "jobb"],
+        ["-sc", "install=fsh"],
+        ["-sc"],
+        ["backbone=timm", "backbone.name=test_resnet", "+backbone.options.output_stride=-1", "dataset.num_train=8"],
+    ],
+)
+def test_nonsense_is_a_mistake_told_in_lines(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("margin-bench: ")
+    assert "Traceback" not in said
+    assert len(said) < 2000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefghi")),
+        "a: &a\n  b: *a\n",
+        "a: [1, 2\n",
+        "- " * 5000,
+        "\x00\x01",
+        "a" * 2_000_000,
+    ],
+)
+def test_a_yaml_file_that_nobody_could_read_is_named(content, tmp_path, capsys):
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "mine.yaml").write_text(content, encoding="utf-8")
+    assert main(["train", "--config-dir", str(tmp_path), "loss=mine", "--cfg", "job"]) == 2
+    said = capsys.readouterr().err
+    assert "mine.yaml" in said
+    assert len(said) < 1000
+
+
+def test_a_pipe_among_yaml_files_is_not_waited_for(tmp_path, capsys):
+    (tmp_path / "loss").mkdir()
+    os.mkfifo(tmp_path / "loss" / "mine.yaml")
+    assert main(["train", "--config-dir", str(tmp_path), "loss=mine", "--cfg", "job"]) == 2
+    assert "mine.yaml cannot be read" in capsys.readouterr().err

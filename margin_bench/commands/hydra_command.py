@@ -20,6 +20,9 @@ from margin_bench.errors import ConfigError, MarginBenchError
 from margin_bench.launch.task import TASKS
 from margin_bench.runtime.console import say
 
+COMPLETIONS = ("install=", "uninstall=", "query=")
+SHELLS = ("bash", "fish", "zsh")
+
 
 def run(command: str, arguments: Sequence[str]) -> None:
     """Check the configuration, then do the task of the command, or show what an option of Hydra's asks for.
@@ -57,12 +60,22 @@ def _read(command: str, arguments: Sequence[str]) -> argparse.Namespace:
         raise ConfigError(f"{' and '.join(several)} do not go together: give one of them")
     if line.resolve and not (line.cfg or line.help):
         raise ConfigError("--resolve is for --cfg: it shows values in the place of references")
+    if line.shell_completion and not _is_completion(line.overrides):
+        raise ConfigError(
+            f"-sc: expected one of {', '.join(COMPLETIONS)} with {', '.join(SHELLS)}, as -sc install=bash"
+        )
     if line.config_name or line.config_path:
         raise ConfigError(
             f"margin-bench {command} has its own configuration: leave out --config-name and --config-path"
         )
     _check_keys(line.overrides)
     return line
+
+
+def _is_completion(words: Sequence[str]) -> bool:
+    """Tell whether the words of `-sc` ask for something that Hydra knows."""
+    actions = [word.partition("=") for word in words if word.startswith(COMPLETIONS)]
+    return bool(actions) and all(shell in SHELLS for _, _, shell in actions)
 
 
 def _check_keys(overrides: Sequence[str]) -> None:
@@ -92,8 +105,13 @@ def _check(command: str, line: argparse.Namespace, sources: Sources) -> None:
 
 def _outer_processes() -> int | None:
     """Return how many processes torchrun has started; None without it."""
-    size = os.environ.get("WORLD_SIZE")
-    return int(size) if size else None
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
+        number = os.environ.get(name) or "0"
+        if not (number.isascii() and number.isdigit()):
+            raise ConfigError(
+                f"{name}={number} in the environment: expected a number, as torchrun sets it, or unset it"
+            )
+    return int(os.environ.get("WORLD_SIZE") or 0) or None
 
 
 def _shown(command: str, line: argparse.Namespace, arguments: Sequence[str]) -> str:

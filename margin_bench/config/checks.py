@@ -11,10 +11,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from margin_bench.config.schema import (
+    NAME,
     OPEN_GROUPS,
     REVISION,
     SCHEMAS,
     SEED,
+    TEMPERATURE,
     WAYS,
     EvaluateConfig,
     Rule,
@@ -34,9 +36,12 @@ NEEDED = ("dataset.name", "dataset._target_", "transforms._target_", "loss.name"
 RULES = {
     "loss.way": one_of(*WAYS),
     "loss.seed": SEED,
-    "loss.*temperature": at_least(0),
+    "loss.*temperature": TEMPERATURE,
+    "loss.margin": at_least(0, below=10**6),
+    "loss.name": NAME,
+    "dataset.name": NAME,
     "dataset.num_*": at_least(1),
-    "transforms.image_size": at_least(1),
+    "transforms.image_size": at_least(1, below=2**13 + 1),
     **{f"{group}.revision": REVISION for group in OPEN_GROUPS},
 }
 
@@ -44,6 +49,7 @@ RULES = {
 RELATED = (
     frozenset({"batch_size", "bucket_size", "microbatch_size", "devices"}),
     frozenset({"optim.momentum", "optim.nesterov"}),
+    frozenset({"optim.head_lr", "optim.backbone_lr"}),
     frozenset({"backbone", "backbone.library", "backbone._target_"}),
     frozenset({"loss", "backbone", "backbone.head", "backbone.learn_scale", "backbone.scale", "loss.logit_scale"}),
 )
@@ -253,6 +259,8 @@ def _head_mistakes(config: DictConfig) -> list[str]:
 def _optim_mistakes(config: DictConfig) -> list[str]:
     if config.optim.nesterov and config.optim.momentum == 0:
         return ["optim.momentum=0: optim.nesterov=true needs a momentum above 0; or take optim.nesterov=false"]
+    if config.optim.head_lr == 0 and config.optim.backbone_lr == 0:
+        return ["optim.head_lr=0 and optim.backbone_lr=0 train nothing: give one of them a rate above 0"]
     return []
 
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,6 +23,7 @@ from margin_bench.config.schema import typed
 from margin_bench.config.sources import Sources
 from margin_bench.errors import ConfigError, nearest
 
+MOST_JOBS = 10_000
 # What Hydra raises at choices of groups that do not compose.
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 
@@ -89,7 +91,9 @@ class Composer:
     def _of_choices(self, choices: Sequence[str]) -> tuple[DictConfig, list[str]]:
         """Return what the YAML files say for the choices that are right, and what is wrong with the others."""
         try:
-            return self._compose(choices), []
+            if not any(map(_names_no_file, choices)):
+                return self._compose(choices), []
+            mistakes = {choice: self._choice_mistakes(choice) for choice in choices}
         except COMPOSITION_ERRORS as error:
             mistakes = {choice: self._choice_mistakes(choice) for choice in choices}
             if not any(mistakes.values()):
@@ -98,6 +102,8 @@ class Composer:
         return config, [*itertools.chain(*mistakes.values()), *more]
 
     def _choice_mistakes(self, choice: str) -> list[str]:
+        if _names_no_file(choice):
+            return [f"{choice}: expected the name of a file, or null"]
         parsed, value = parse_override(choice), choice.partition("=")[2]
         key, options = parsed.key_or_group, sorted(self._files_of(parsed.key_or_group))
         is_name = not parsed.is_delete() and re.fullmatch(r"[\w/-]*", value)
@@ -108,6 +114,13 @@ class Composer:
         except COMPOSITION_ERRORS as error:
             return [f"{choice}: {_first_line(error)}"]
         return []
+
+
+def _names_no_file(choice: str) -> bool:
+    """Tell whether the choice of a group is neither a name, nor a list of names, nor null."""
+    value: Any = parse_override(choice).value()
+    names = value if isinstance(value, list) else [] if value is None else [value]
+    return not all(isinstance(name, str | QuotedString) for name in names)
 
 
 def _with_nulls(content: Any) -> Any:
@@ -130,6 +143,7 @@ def check(command: str, overrides: Sequence[str], sources: Sources, num_processe
     composer = Composer(command, sources)
     with sources.opened():
         mistakes = [mistake for override in overrides for mistake in _syntax_mistakes(override, sources)]
+        mistakes = mistakes or _size_mistakes(overrides)
         if not mistakes:
             mistakes = _repeated_keys(overrides)
             for cell in _cells(overrides, sources):
@@ -138,6 +152,12 @@ def check(command: str, overrides: Sequence[str], sources: Sources, num_processe
                 mistakes += [mistake for mistake in found if mistake not in mistakes]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
+
+
+def _size_mistakes(overrides: Sequence[str]) -> list[str]:
+    """Refuse a sweep of more runs than anybody waits for."""
+    number = math.prod(_num_values(parse_override(override)) for override in overrides)
+    return [f"a sweep of {number:,} runs; at most {MOST_JOBS:,} are taken at once"] if number > MOST_JOBS else []
 
 
 def _value_mistakes(command: str, made: Composition, num_processes: int | None) -> list[str]:
@@ -197,10 +217,23 @@ def _syntax_mistakes(override: str, sources: Sources) -> list[str]:
         key, _, value = override.partition("=")
         quoted = f"; such a value stands in quotes, \"{key}='{value}'\"" if value else ""
         return [f"{override}: expected key=value{quoted}"]
+    if (number := _num_values(parsed)) > MOST_JOBS:
+        return [f"{override}: {number:,} values are more than the {MOST_JOBS:,} runs that a sweep may have"]
     with suppress(HydraException):  # of an interval, which has no single values
         if _single_values(parsed, sources):
             return []
     return [f"{override}: a sweep needs values to go through, as 1,2,4"]
+
+
+def _num_values(override: Override) -> int:
+    """Count the values of an override, without making them."""
+    value = override.value()
+    if isinstance(value, ChoiceSweep):
+        return len(value.list)
+    if not isinstance(value, RangeSweep) or value.start is None or value.stop is None or not value.step:
+        return 1
+    steps = (value.stop - value.start) / value.step
+    return max(0, math.ceil(steps)) if math.isfinite(steps) else MOST_JOBS + 1
 
 
 def _repeated_keys(overrides: Sequence[str]) -> list[str]:

@@ -6,9 +6,11 @@ Hydra is imported only where it is called: to read a YAML file takes none of it.
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from omegaconf._utils import get_yaml_loader
+
+from margin_bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -24,10 +26,20 @@ def yaml_resolvers() -> Any:
 
 
 def arguments_parser() -> argparse.ArgumentParser:
-    """Return the parser of Hydra's own options, as `--cfg` and `-m`."""
+    """Return the parser of Hydra's own options, as `--cfg` and `-m`; it raises a mistake instead of ending the process.
+
+    Raises:
+        ConfigError: by the parser, for an option that it does not understand.
+    """
     from hydra._internal.utils import get_args_parser
 
-    return get_args_parser()
+    parser = get_args_parser()
+    vars(parser)["error"] = _refuse
+    return parser
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ConfigError(f"{message}\nmargin-bench train --hydra-help lists the options")
 
 
 def parse_override(word: str) -> "Override":

@@ -88,6 +88,17 @@ METRIC_NAMES = Rule(f"{ALL}, or a list of names", _are_names)
 NOT_EMPTY = Rule("the name of a folder", bool)
 SEED = at_least(0, below=2**63)
 SIZE = at_least(1, below=2**31)
+ROWS = at_least(1, below=2**20 + 1)  # of images at once: more fit no memory
+EPOCHS = at_least(1, below=10**6 + 1)
+WORKERS = at_least(0, below=513)
+TEMPERATURE = Rule(
+    "a number of at least 0: 0 itself, or from 1e-6 to 1e6",
+    lambda value: _is_number(value) and (value == 0 or 1e-6 <= value <= 1e6),
+)
+NAME = Rule(
+    "a name of 1 to 80 characters that can be printed",
+    lambda value: isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 80 and value.isprintable(),
+)
 REVISION = Rule("a whole number of at least 1", lambda value: type(value) is int and value >= 1)
 FIRST_REVISION = 1
 OPEN_GROUPS = ("dataset", "transforms", "loss")  # whose keys are those of a loader, a class, a loss
@@ -98,7 +109,7 @@ class BackboneConfig:
     """Say which model is trained, and what it starts from."""
 
     library: str | None = field(metadata={"rule": one_of("timm", "torchvision")})
-    name: str
+    name: str = field(metadata={"rule": NAME})
     pretrained: bool
     weights: str | None
     options: dict[str, Any]
@@ -144,15 +155,15 @@ class TrainConfig:
     backbone: BackboneConfig
     loss: dict[str, Any]
     optim: OptimConfig
-    epochs: int = field(metadata={"rule": at_least(1)})
-    batch_size: int = field(metadata={"rule": SIZE})
-    bucket_size: int = field(metadata={"rule": SIZE})
-    microbatch_size: int = field(metadata={"rule": SIZE})
+    epochs: int = field(metadata={"rule": EPOCHS})
+    batch_size: int = field(metadata={"rule": ROWS})
+    bucket_size: int = field(metadata={"rule": ROWS})
+    microbatch_size: int = field(metadata={"rule": ROWS})
     seed: int = field(metadata={"rule": SEED})
     devices: int = field(metadata={"rule": SIZE})
     precision: str = field(metadata={"rule": one_of("auto", "fp32", "bf16", "fp16")})
-    workers: int | None = field(metadata={"rule": at_least(0)})
-    evaluate_every: int = field(metadata={"rule": at_least(1)})
+    workers: int | None = field(metadata={"rule": WORKERS})
+    evaluate_every: int = field(metadata={"rule": EPOCHS})
     runs_dir: str = field(metadata={"rule": NOT_EMPTY})
     tracker: str = field(metadata={"rule": one_of("none", "wandb", "tensorboard")})
 
@@ -177,7 +188,7 @@ class EvaluateConfig:
     metric: MetricConfig
     trust: bool
     devices: int = field(metadata={"rule": SIZE})
-    workers: int | None = field(metadata={"rule": at_least(0)})
+    workers: int | None = field(metadata={"rule": WORKERS})
     runs_dir: str = field(metadata={"rule": NOT_EMPTY})
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from margin_bench.config.yaml_files import read_yaml
+from margin_bench.config.yaml_files import check_yaml_files, read_yaml
 from margin_bench.errors import ConfigError
 
 if TYPE_CHECKING:  # to find files takes no Hydra, which is slow to import
@@ -54,6 +54,7 @@ class Sources:
             raise ConfigError(
                 f"--config-dir {config_dir} is no folder; give the one that holds loss/, dataset/, table/, ..."
             )
+        check_yaml_files(own)
         names = [path.relative_to(ours) for path in sorted(ours.rglob("*.yaml"))]
         hidden = [str(name) for name in names if (own / name).is_file()]
         if hidden and own.resolve() != ours.resolve():

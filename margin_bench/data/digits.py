@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from margin_bench.data.split import Split
 from margin_bench.errors import CheckpointError, DataError
 from margin_bench.runtime.files import read_regular, sweep, write_atomic
+from margin_bench.runtime.hardware import memory_bytes
 from margin_bench.targets import NEGATIVE, POSITIVE
 
 SIZE = 64  # height and width of a scene in pixels
@@ -91,11 +92,16 @@ def load(split: str, root: str | Path, num_train: int, num_test: int) -> Split:
         A split with uint8 images (N, 64, 64, 3) and int8 targets (N, 80) of POSITIVE and NEGATIVE.
 
     Raises:
+        ValueError: so many scenes do not fit the memory.
         DataError: the number of scenes is not positive, or `root` is no folder that can be read and written.
     """
     num_scenes = {"train": num_train, "test": num_test}[split]
     if num_scenes < 1:
         raise DataError(f"digits: expected at least one {split} scene, got {num_scenes}; change dataset.num_{split}")
+    if num_scenes * (SIZE * SIZE * 3 + _NUM_CLASSES) > memory_bytes():
+        raise ValueError(
+            f"num_{split}={num_scenes:,} scenes do not fit the memory of {memory_bytes() / 2**30:.0f} GiB."
+        )
     path = Path(root) / f"digits-v{_VERSION}-{split}-{num_scenes}.bin"
     try:
         images, targets = _read(path, num_scenes) or _generate_once(path, split, num_scenes)

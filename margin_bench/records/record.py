@@ -5,7 +5,6 @@ Imports nothing heavy: tables are made from records without torch.
 
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 from margin_bench.errors import CheckpointError
 from margin_bench.records.paths import words_without_paths
 from margin_bench.runtime.files import read_regular, sha256, write_atomic
-from margin_bench.runtime.hardware import cpu_entry, usable_cores
+from margin_bench.runtime.hardware import cpu_entry, memory_bytes, usable_cores
 
 Record = dict[str, Any]
 
@@ -155,7 +154,7 @@ def environment() -> dict[str, Any]:
             "cpu": cpu_entry("model name") or platform.processor() or platform.machine(),
             "cores": usable_cores(),
             "threads": _num_threads(),
-            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+            "memory_gib": round(memory_bytes() / 2**30, 1),
             "gpus": _gpu_names(),
         },
         "platform": platform.platform(),

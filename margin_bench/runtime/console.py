@@ -1,27 +1,59 @@
 """Tell the user something: lines that survive a reader who has gone, errors as a message and an exit code."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from margin_bench.errors import ExitCode, MarginBenchError
+from margin_bench.errors import ExitCode, MarginBenchError, OutputError, RunError
+
+SHOWN = 100  # characters of a file's name in a message
+# What the system may answer to what a user gives, wherever it comes, and the exit code that tells it.
+OF_THE_MACHINE = {
+    errno.ENAMETOOLONG: ExitCode.USAGE,
+    errno.ENOSPC: ExitCode.RECORD,
+    errno.EDQUOT: ExitCode.RECORD,
+    errno.EROFS: ExitCode.RECORD,
+    errno.ENOMEM: ExitCode.RUN,
+    errno.EMFILE: ExitCode.RUN,
+}
 
 
 def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
     """Call `function(*args)` and return the exit code.
 
-    A mistake of the user is told in a message; an error of ours is raised.
+    A mistake of the user, and what the machine could not do, is told in a message; an error of ours is raised.
     """
     try:
         function(*args)
     except MarginBenchError as error:
         tell(str(error))
         return error.exit_code
+    except MemoryError:
+        tell(str(no_memory("")))
+        return ExitCode.RUN
+    except OSError as error:
+        if error.errno not in OF_THE_MACHINE:
+            raise
+        tell(f"{error.strerror}{f': {str(error.filename)[:SHOWN]!r}' if error.filename else ''}")
+        return OF_THE_MACHINE[error.errno]
     except KeyboardInterrupt:
         tell(ExitCode.INTERRUPTED.meaning)
         return ExitCode.INTERRUPTED
     return ExitCode.DONE
+
+
+def no_memory(cause: str) -> RunError:
+    """Return the error of a run or a command for which the memory does not suffice.
+
+    Args:
+        cause: what the allocator says; may be empty.
+    """
+    return RunError(
+        f"no memory left{f': {cause}' if cause else ''}\n"
+        "Lower microbatch_size or workers, or take a smaller data set; the bucket may stay as large as it is."
+    )
 
 
 def tell(message: str) -> None:
@@ -31,13 +63,23 @@ def tell(message: str) -> None:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line on `stream`, or on stdout. It is no error if nobody reads it any more, as behind `| head`."""
+    """Print a line on `stream`, or on stdout. It is no error if nobody reads it any more, as behind `| head`.
+
+    Raises:
+        OutputError: stdout cannot be written for another reason, since the disk is full, say.
+    """
     stream = stream or sys.stdout
+    if stream is None:  # it was closed before we began
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        stream.write(f"{text}\n")  # in one piece, as other processes may write at the same moment
+        # In one piece, as other processes may write at the same moment.
+        stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-    except OSError:
+    except OSError as error:
         silence(stream)
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            raise OutputError(f"the output cannot be written: {error.strerror or error}") from error
 
 
 def silence(stream: TextIO) -> None:

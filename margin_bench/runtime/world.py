@@ -104,7 +104,7 @@ def lost_process(error: RuntimeError) -> LostProcessError:
 
 def process_group_size() -> int:
     """Count the processes that torchrun, or `run_processes`, has started with this one; 1 without either."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return int(os.environ.get("WORLD_SIZE") or 1)
 
 
 def local_device() -> torch.device:

@@ -17,6 +17,7 @@ from margin_bench.errors import CheckpointError, ConfigError, DataError, MarginB
 from margin_bench.training.checkpoint import load_weights
 
 IMAGENET_CLASSES = 1000
+LONGEST_CAUSE = 300  # characters of what a library says
 COUNTER = "num_batches_tracked"  # of batch normalisation; older files do not have it, and nothing is lost without
 PREFIXES = ("module.", "_orig_mod.")  # of tensors that were saved from DataParallel, or from a compiled model
 
@@ -195,7 +196,7 @@ def check_fits(model: nn.Module, images: Tensor, num_classes: int) -> None:
     try:
         with torch.no_grad():
             logits = model(images)
-    except (AssertionError, RuntimeError, ValueError) as error:
+    except (ArithmeticError, AssertionError, IndexError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"{name} does not take images of {images.shape[2]} x {images.shape[3]} pixels: "
             f"{str(error).splitlines()[0]}\nChange transforms.image_size or dataset, or take another backbone."
@@ -238,6 +239,7 @@ def _timm_model(name: str, num_classes: int, pretrained: bool, options: dict[str
     except Exception as error:
         if not pretrained:
             raise
+        timm.create_model(name, num_classes=num_classes, **options)  # raises what is wrong with the options
         raise _no_weights("timm", name, error) from error
 
 
@@ -333,5 +335,7 @@ def _no_weights(library: str, name: str, cause: object) -> DataError:
 
 
 def _first_line(cause: object) -> str:
-    """Return the first line of what a library says; its kind where it says nothing."""
-    return str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
+    """Return the first line of what a library says, of a long one whole sentences; its kind where it says nothing."""
+    line = str(cause).strip().partition("\n")[0] or type(cause).__name__
+    whole = line[:LONGEST_CAUSE].rpartition(". ")[0] or line[:LONGEST_CAUSE]
+    return line if len(line) <= LONGEST_CAUSE else f"{whole}."

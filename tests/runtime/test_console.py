@@ -1,5 +1,6 @@
 """What the user sees of a line, of an error, and of the exit code."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -67,3 +68,28 @@ def test_a_number_stands_with_one_or_several():
     assert counted(1, "row") == "1 row"
     assert counted(0, "row") == "0 rows"
     assert counted(2000, "class", "classes") == "2,000 classes"
+
+
+def test_what_the_memory_cannot_hold_is_a_message_and_a_code(capsys):
+    assert exit_code_of(fail, MemoryError()) == 5
+    assert capsys.readouterr().err.startswith("margin-bench: no memory left\nLower microbatch_size")
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENAMETOOLONG, 2), (errno.ENOSPC, 4), (errno.EMFILE, 5)])
+def test_what_the_system_refuses_is_a_message_and_a_code(capsys, number, code):
+    assert exit_code_of(fail, OSError(number, os.strerror(number), "a" * 300)) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"margin-bench: {os.strerror(number)}: 'aaa")
+    assert len(line) < 200
+
+
+def test_what_the_locale_cannot_say_is_escaped():
+    code = "from margin_bench.runtime.console import say; say('K\u00e4tzchen')"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, "K\\xe4tzchen\n")
+
+
+def test_a_closed_stdout_is_nobody_who_reads():
+    code = "import sys; sys.stdout = None; from margin_bench.runtime.console import say; say('a table')"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
