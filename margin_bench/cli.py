@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from margin_bench import __version__
 from margin_bench.errors import ConfigError, ExitCode, nearest
 from margin_bench.runtime.console import exit_code_of, say
+from margin_bench.runtime.signals import ended_by_signals
 
 if TYPE_CHECKING:
     from margin_bench.commands.arguments import Command, Parser
@@ -51,7 +52,13 @@ exit codes:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line, given without the program's name, and return the exit code."""
-    return exit_code_of(_run, sys.argv[1:] if arguments is None else arguments)
+    return exit_code_of(_heedful, sys.argv[1:] if arguments is None else arguments)
+
+
+def _heedful(arguments: list[str]) -> None:
+    """Run one command line; a signal ends it, wherever it is."""
+    with ended_by_signals():
+        _run(arguments)
 
 
 def _run(arguments: list[str]) -> None:

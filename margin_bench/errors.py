@@ -92,6 +92,18 @@ class StoppedError(MarginBenchError):
     """A signal stopped the run, which saved its state first; or one of its processes ended and stopped the rest."""
 
 
+class EndedBySignal(KeyboardInterrupt):
+    """A signal ends what goes on, at once.
+
+    Attributes:
+        exit_code: PREEMPTED or INTERRUPTED.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        self.exit_code = ExitCode(exit_code)
+        super().__init__(self.exit_code.meaning)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known names that look like `name`, as the end of an error message; empty if none does.
 

@@ -1,11 +1,12 @@
 """Make of a group of the configuration the object that its `_target_` names, ours or the user's own."""
 
+import contextlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from margin_bench.errors import ConfigError
+from margin_bench.errors import ConfigError, MarginBenchError
 
 NOT_ARGUMENTS = ("_target_", "name", "revision", "about")
 
@@ -19,7 +20,8 @@ def build(group: Mapping[str, Any], **more: Any) -> Any:
     """Call the `_target_` of a group with its arguments and with `more`.
 
     Raises:
-        ConfigError: there is no such target, it has no such parameter, or it refuses a value (ValueError).
+        ConfigError: there is no such target, it has no such parameter, or one of ours refuses a value (ValueError).
+        MarginBenchError: it ends the program.
     """
     return call(group["_target_"], arguments_of(group) | more)
 
@@ -28,17 +30,36 @@ def call(target: str, arguments: Mapping[str, Any]) -> Any:
     """Call what a dotted path names.
 
     Raises:
-        ConfigError: there is no such target, it has no such parameter, or it refuses a value (ValueError).
+        ConfigError: there is no such target, it has no such parameter, or one of ours refuses a value (ValueError).
+        MarginBenchError: it ends the program.
     """
     function = _resolved(target)
     try:
         _signature(function, target).bind(**arguments)
     except TypeError as error:
         raise ConfigError(f"{target}: {error}") from error
+    if not target.startswith("margin_bench."):
+        with no_exit(target):
+            return function(**arguments)
     try:
         return function(**arguments)
     except ValueError as error:
         raise ConfigError(f"{target}: {error}") from error
+
+
+@contextlib.contextmanager
+def no_exit(whose: str) -> Iterator[None]:
+    """Make an error of it if code that is not ours ends the program, which is not finished then.
+
+    Raises:
+        MarginBenchError: it did.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise MarginBenchError(
+            f"{whose} ended the program, with exit code {error.code}\nLet code of your own raise an error instead."
+        ) from error
 
 
 def takes(group: Mapping[str, Any], parameter: str) -> bool:

@@ -118,7 +118,10 @@ class Composer:
 
 def _names_no_file(choice: str) -> bool:
     """Tell whether the choice of a group is neither a name, nor a list of names, nor null."""
-    value: Any = parse_override(choice).value()
+    parsed = parse_override(choice)
+    if "." in parsed.key_or_group:  # a value of Hydra's own
+        return False
+    value: Any = parsed.value()
     names = value if isinstance(value, list) else [] if value is None else [value]
     return not all(isinstance(name, str | QuotedString) for name in names)
 

@@ -23,6 +23,8 @@ NOT_IDENTITY = (
     "devices",
     "runs_dir",
     "tracker",
+    "loader_timeout",
+    "process_timeout",
     "evaluate_every",
     "dataset.root",
     "dataset.about",

@@ -4,13 +4,18 @@ So a run that resumes at any step, on any number of processes with any number of
 """
 
 import atexit
+import contextlib
+import ctypes
 import gc
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
+import weakref
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -186,6 +191,12 @@ class BatchDataset(Dataset[Batch | DataError]):
             return error
         return default_collate(images), torch.from_numpy(self.targets[rows.indices % len(self.targets)])
 
+    def files_at(self, rows: Rows) -> list[str]:
+        """Return the names of the image files that these rows are read from; none for images in memory."""
+        if self.images.dtype == np.uint8:
+            return []
+        return [os.fsdecode(self.images[index]) for index in rows.indices % len(self.targets)]
+
     def _transformed(self, index: int, seed_and_epoch: tuple[int, int] | None) -> Tensor:
         rng = sample_rng(*seed_and_epoch, index) if seed_and_epoch else None
         return self.transform(self._image(index % len(self.targets)), rng)
@@ -217,18 +228,31 @@ class _DataLoader(DataLoader[Any]):
         """Find nothing wrong."""
 
 
+# The loader processes of this one. Others that a host program has are not ours to end.
+_WORKERS: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
+
+PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent ends
+
+
 class BatchLoader:
     """Give the batches of a sampler, in its order, at each iteration anew and with the same workers, until it raises.
 
     Raises:
         DataError: an image cannot be read.
-        RunError: a worker died.
+        RunError: a worker died; or who waits for the next batch has given up, and so raised TimeoutError.
     """
 
     def __init__(
-        self, dataset: BatchDataset, sampler: TrainSampler | ShareSampler, *, workers: int, pin_memory: bool
+        self,
+        dataset: BatchDataset,
+        sampler: TrainSampler | ShareSampler,
+        *,
+        workers: int,
+        pin_memory: bool,
     ) -> None:
+        self._dataset = dataset
         self._sampler = sampler
+        self._workers: list[BaseProcess] = []
         self._loader = _DataLoader(
             dataset,
             sampler=sampler,
@@ -236,7 +260,7 @@ class BatchLoader:
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
-            worker_init_fn=_start_worker,
+            worker_init_fn=partial(_start_worker, parent=os.getpid()),
             generator=torch.Generator(),  # torch draws a number per epoch that nobody needs: not from the global state
         )
 
@@ -244,27 +268,58 @@ class BatchLoader:
         return len(self._sampler)
 
     def __iter__(self) -> Iterator[Batch]:
-        handler = signal.getsignal(signal.SIGCHLD)
-        batches = iter(self._loader)
-        # torch's handler raises wherever this process is when a worker dies; we want the error in `next` alone.
-        signal.signal(signal.SIGCHLD, handler)
-        children = multiprocessing.active_children()
-        while True:
-            try:
+        given = 0
+        try:
+            batches = self._started()
+            while True:
                 batch = next(batches)
-            except StopIteration:
-                return
-            except Exception as error:  # a worker's death shows as a broken connection, or as torch's RuntimeError
-                raise _death_of_worker(children) or error from None
-            if isinstance(batch, DataError):
-                del batches, self._loader  # ends the workers; the garbage collector, later, would take 5 s for each
-                raise batch
-            images, targets = batch
-            yield images, targets
+                if isinstance(batch, DataError):
+                    del batches, self._loader  # ends the workers; the garbage collector would take 5 s for each
+                    raise batch
+                given += 1
+                yield batch[0], batch[1]
+        except StopIteration:
+            return
+        except DataError:
+            raise
+        except TimeoutError as error:
+            _kill_workers()  # they are deaf to all else
+            raise self._silence(given, str(error)) from None
+        except Exception as error:  # a worker's death shows as a broken connection, or as torch's RuntimeError
+            raise _death_of_worker(self._workers) or error from None
+
+    def _started(self) -> Iterator[Any]:
+        """Start the workers, unless they are there, and what they read for this iteration."""
+        handler = signal.getsignal(signal.SIGCHLD)
+        others = set(multiprocessing.active_children())
+        try:
+            return iter(self._loader)
+        finally:
+            # torch's handler raises wherever this process is when a worker dies; we want the error in `next` alone.
+            with contextlib.suppress(ValueError):  # not in the main thread
+                signal.signal(signal.SIGCHLD, handler)
+            self._workers += [child for child in multiprocessing.active_children() if child not in others]
+            _WORKERS.update(self._workers)
+
+    def _silence(self, given: int, waited: str) -> RunError:
+        """Return the error of a batch, after so many others, that does not come."""
+        rows = next(itertools.islice(self._sampler, given, None))
+        files = self._dataset.files_at(rows)
+        where = f" of {len(files)} images, from {files[0]!r} to {files[-1]!r}," if files else ""
+        return RunError(
+            f"no batch was read for {waited}: the next{where} did not come.\n"
+            "Look whether the storage answers, or wait longer with loader_timeout=SECONDS; the run goes on from its "
+            "last checkpoint."
+        )
 
 
 def train_loader(
-    split: Split, transform: Transform, sampler: TrainSampler, *, workers: int, pin_memory: bool
+    split: Split,
+    transform: Transform,
+    sampler: TrainSampler,
+    *,
+    workers: int,
+    pin_memory: bool,
 ) -> BatchLoader:
     """Make a loader of augmented microbatches: images (m, 3, H, W), float32 or uint8, and targets, int8 (m, C).
 
@@ -323,7 +378,12 @@ def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
     return mean, std
 
 
-def _start_worker(worker: int) -> None:
+def _start_worker(worker: int, parent: int) -> None:
+    """Do what a worker does first. It lives no longer than the process that started it, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)  # it has ended in the meantime
     gc.freeze()  # to collect the main process's garbage would run its finalisers, and copy its memory
     # Ctrl-C and preemption reach the whole process group; the workers go on until the main process ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -332,18 +392,19 @@ def _start_worker(worker: int) -> None:
 
 @atexit.register
 def _kill_workers() -> None:
-    """Kill workers at exit: the standard library would send SIGTERM, which ours ignore, and then wait for them."""
-    for child in multiprocessing.active_children():
-        if child.daemon:
-            child.kill()
+    """Kill our workers at exit: the standard library would send SIGTERM, which they ignore, and then wait for them."""
+    for worker in list(_WORKERS):
+        if worker.is_alive():
+            worker.kill()
 
 
-def _death_of_worker(children: list[BaseProcess]) -> RunError | None:
-    ended = multiprocessing.connection.wait([child.sentinel for child in children], timeout=1)
-    for child in children:
-        if child.sentinel in ended:
-            child.join()  # its exit code may come a moment later
-    exit_codes = [child.exitcode for child in children if child.exitcode]
+def _death_of_worker(workers: list[BaseProcess]) -> RunError | None:
+    """Return the error of a worker that has died, if one has."""
+    ended = multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=1)
+    for worker in workers:
+        if worker.sentinel in ended:
+            worker.join()  # its exit code may come a moment later
+    exit_codes = [worker.exitcode for worker in workers if worker.exitcode]
     if not exit_codes:
         return None
     _kill_workers()  # the others may wait for a lock that the dead one held

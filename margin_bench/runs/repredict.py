@@ -18,7 +18,7 @@ from margin_bench.runs.parts import class_difference, evaluation_batches, load_s
 from margin_bench.runs.train import CHECKPOINTS, WEIGHTS
 from margin_bench.runtime.console import say
 from margin_bench.runtime.files import cache_dir, sha256
-from margin_bench.runtime.signals import StopRequest, stop_request
+from margin_bench.runtime.signals import stop_request
 from margin_bench.runtime.world import World, join_world, run_processes
 from margin_bench.training import checkpoint
 from margin_bench.training.models import load_trained
@@ -68,8 +68,8 @@ def _refuse_other_options(options: Mapping[str, Any], run_dir: Path) -> None:
 
 
 def _process(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> None:
-    with join_world() as world, stop_request() as stop:
-        scores, targets = _predict(config, record, run_dir, world, stop)
+    with join_world() as world:
+        scores, targets = _predict(config, record, run_dir, world)
         if world.is_first:
             where = f"{config.split} split, {config.weights} epoch of {run_dir}"
             others = values_of(named_metrics(config.metric.names), scores, targets)
@@ -77,7 +77,7 @@ def _process(config: EvaluateConfig, record: dict[str, Any], run_dir: Path) -> N
 
 
 def _predict(
-    config: EvaluateConfig, record: dict[str, Any], run_dir: Path, world: World, stop: StopRequest
+    config: EvaluateConfig, record: dict[str, Any], run_dir: Path, world: World
 ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     trained: TrainConfig = of_record(record["config"])
     trained.workers = config.workers
@@ -90,9 +90,10 @@ def _predict(
     model = model_of(trained.backbone, len(split.class_names), pretrained=False)
     load_trained(model, _weights(run_dir, config.weights, record["weights_sha256"]), run_dir)
     batches = evaluation_batches(trained, split, world)
-    scores = predict(model.to(world.device), batches, split.targets.shape, trained.microbatch_size, world, stop)
-    if scores is None:
-        raise StoppedError("the evaluation was stopped", world.max(stop.exit_code))
+    with stop_request(trained.loader_timeout) as stop:
+        scores = predict(model.to(world.device), batches, split.targets.shape, trained.microbatch_size, world, stop)
+        if scores is None:
+            raise StoppedError("the evaluation was stopped", world.max(stop.exit_code))
     check_finite(scores)
     return scores, split.targets
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 
+from margin_bench.config.build import no_exit
 from margin_bench.config.identity import files_sha256
 from margin_bench.config.schema import PAPER, TrainConfig
 from margin_bench.data.facts import facts
-from margin_bench.errors import DataError, DivergedError, MarginBenchError, RunError, StoppedError
+from margin_bench.errors import DataError, DivergedError, ExitCode, MarginBenchError, StoppedError
 from margin_bench.metrics.protocols import in_percent
 from margin_bench.records.history import write_history, write_log
 from margin_bench.records.paths import text_without_paths, without_paths, write_paths
@@ -32,12 +33,15 @@ from margin_bench.records.record import (
 )
 from margin_bench.records.scores import SavedScores, save_scores, scores_sha256
 from margin_bench.records.summary import print_result
+from margin_bench.runs import process_errors
 from margin_bench.runs.parts import evaluation_batches, load_splits, trainer_of
+from margin_bench.runs.process_errors import UNKNOWN_CAUSE
 from margin_bench.runs.trackers import Tracker, make_tracker
+from margin_bench.runtime.console import no_memory
 from margin_bench.runtime.files import sweep
 from margin_bench.runtime.lock import run_lock
 from margin_bench.runtime.signals import StopRequest, stop_request, stopped_error
-from margin_bench.runtime.world import World, join_world, run_processes
+from margin_bench.runtime.world import World, join_world, process_group_size, run_processes
 from margin_bench.training import checkpoint
 from margin_bench.training.predict import Evaluation, predict, score
 from margin_bench.training.progress import Progress
@@ -56,19 +60,45 @@ def train(config: TrainConfig, run_dir: Path) -> None:
     Raises:
         MarginBenchError: with the exit code of whatever the run met.
     """
-    run_processes(_train_process, config, run_dir, num_processes=config.devices)
+    try:
+        run_processes(_train_process, config, run_dir, num_processes=config.devices)
+    except StoppedError as stopped:
+        if config.devices > 1 and process_group_size() == 1:
+            _complete_record(run_dir, stopped)
+        raise
+
+
+def _complete_record(run_dir: Path, stopped: StoppedError) -> None:
+    """Write into the record what ended a run of local processes, where none of them could: the first was killed, say.
+
+    Args:
+        stopped: what the launcher says of the process that ended first.
+    """
+    record = read_record(run_dir)
+    if record is not None and (record["status"] == RUNNING or (record["error"] or "").startswith(UNKNOWN_CAUSE)):
+        is_stop = stopped.exit_code in (ExitCode.PREEMPTED, ExitCode.INTERRUPTED)
+        causes = process_errors.told(run_dir)
+        record |= {
+            "status": STOPPED if is_stop else FAILED,
+            "error": causes[0] if causes else str(stopped),
+            "ended": record["ended"] or _now(),
+        }
+        write_record(run_dir, record)
 
 
 def _train_process(config: TrainConfig, run_dir: Path) -> None:
     """Do what each process of a run does: own the run's directory, train, and leave a record whatever happens."""
-    with join_world() as world, run_lock(run_dir, world), stop_request() as stop:
+    with join_world(config.process_timeout) as world, run_lock(run_dir, world):
         if world.is_first:
             sweep(run_dir, seconds=0)
+            process_errors.clear(run_dir)
         record = world.from_first(read_record(run_dir))
         if record is None or record["status"] != FINISHED:  # another process may have finished it by now
             record, paths = _new_record(config, run_dir, world)
-            with _recorded(record, paths, run_dir, world), runtime_errors():
-                _Run(config, run_dir, world, stop).train(record)
+            with _recorded(record, paths, run_dir, world), process_errors.left(run_dir, world), runtime_errors():
+                run = _Run(config, run_dir, world)
+                with stop_request(config.loader_timeout) as stop, no_exit("a loss or a model"):
+                    run.train(record, stop)
         if world.is_first:
             print_result(record, run_dir)
 
@@ -132,18 +162,20 @@ def runtime_errors() -> Iterator[None]:
     """Tell the user what the machine, not our code, could not do."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise RunError(
-            f"no memory left: {str(error).splitlines()[0]}\n"
-            "Lower microbatch_size; the bucket may stay as large as it is."
-        ) from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise no_memory(str(error).partition("\n")[0]) from error
+    except RuntimeError as error:  # which is what torch's allocator of the CPU raises
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        raise no_memory(str(error).partition("DefaultCPUAllocator: ")[2].partition("\n")[0]) from error
 
 
 class _Run:
     """Hold the parts of a run that goes on, in one process."""
 
-    def __init__(self, config: TrainConfig, run_dir: Path, world: World, stop: StopRequest) -> None:
-        self.config, self.run_dir, self.world, self.stop = config, run_dir, world, stop
+    def __init__(self, config: TrainConfig, run_dir: Path, world: World) -> None:
+        self.config, self.run_dir, self.world = config, run_dir, world
+        self.stop = StopRequest()
         train_split, self.test_split = load_splits(config.dataset, config.data.holdout)
         self.facts = facts(train_split, self.test_split)
         self.test_batches = evaluation_batches(config, self.test_split, world)
@@ -154,8 +186,9 @@ class _Run:
             self.trainer.load_state(state)
         self.state = self.trainer.run_state
 
-    def train(self, record: dict[str, Any]) -> None:
+    def train(self, record: dict[str, Any], stop: StopRequest) -> None:
         """Train the epochs that are left and fill the record."""
+        self.stop = stop
         record["dataset"] = self.facts
         steps_done = self.state.epoch * self.trainer.steps_per_epoch + self.state.step
         stream = sys.stderr if self.world.is_first else None

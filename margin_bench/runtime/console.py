@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from margin_bench.errors import ExitCode, MarginBenchError, OutputError, RunError
+from margin_bench.errors import EndedBySignal, ExitCode, MarginBenchError, OutputError, RunError
 
 SHOWN = 100  # characters of a file's name in a message
 # What the system may answer to what a user gives, wherever it comes, and the exit code that tells it.
@@ -38,9 +38,10 @@ def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
             raise
         tell(f"{error.strerror}{f': {str(error.filename)[:SHOWN]!r}' if error.filename else ''}")
         return OF_THE_MACHINE[error.errno]
-    except KeyboardInterrupt:
-        tell(ExitCode.INTERRUPTED.meaning)
-        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        code = interrupt.exit_code if isinstance(interrupt, EndedBySignal) else ExitCode.INTERRUPTED
+        tell(code.meaning)
+        return code
     return ExitCode.DONE
 
 

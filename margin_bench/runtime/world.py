@@ -24,9 +24,9 @@ from torch import Tensor
 from margin_bench.errors import ConfigError, ExitCode, LostProcessError, RunError, StoppedError
 from margin_bench.runtime.console import exit_code_of
 from margin_bench.runtime.hardware import usable_cores
-from margin_bench.runtime.signals import EXIT_CODES, held_back, let_through
+from margin_bench.runtime.signals import EXIT_CODES, ended_by_signals, held_back, let_through
 
-TIMEOUT = timedelta(seconds=300)
+TIMEOUT_SECONDS = 300.0  # for an answer of the other processes
 SECONDS_TO_BE_STOPPED = 3  # the launcher looks for processes that have ended ten times a second
 
 
@@ -115,8 +115,12 @@ def local_device() -> torch.device:
 
 
 @contextlib.contextmanager
-def join_world() -> Iterator[World]:
-    """Join the process group that the environment names, as torchrun sets it, or work alone."""
+def join_world(timeout: float = TIMEOUT_SECONDS) -> Iterator[World]:
+    """Join the process group that the environment names, as torchrun sets it, or work alone.
+
+    Args:
+        timeout: seconds for which one process waits for the others.
+    """
     device = local_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -129,9 +133,9 @@ def join_world() -> Iterator[World]:
     importlib.import_module("torch.distributed.nn")
 
     if device.type == "cuda":
-        dist.init_process_group("nccl", timeout=TIMEOUT, device_id=device)
+        dist.init_process_group("nccl", timeout=timedelta(seconds=timeout), device_id=device)
     else:
-        dist.init_process_group("gloo", timeout=TIMEOUT)
+        dist.init_process_group("gloo", timeout=timedelta(seconds=timeout))
     try:
         yield World(dist.get_rank(), dist.get_world_size(), device)
     finally:
@@ -168,13 +172,14 @@ def _process(function: Callable[..., None], args: tuple[Any, ...]) -> None:
 
 def _interruptible(function: Callable[..., None], *args: Any) -> None:
     """Call `function(*args)` with signals let through; end late where another process was lost."""
-    let_through()
-    try:
-        function(*args)
-    except LostProcessError:
-        # The launcher stops this process as soon as it finds the other, which is the one to name.
-        time.sleep(SECONDS_TO_BE_STOPPED)
-        raise
+    with ended_by_signals():
+        let_through()
+        try:
+            function(*args)
+        except LostProcessError:
+            # The launcher stops this process as soon as it finds the other, which is the one to name.
+            time.sleep(SECONDS_TO_BE_STOPPED)
+            raise
 
 
 def _stop_with_parent() -> None:

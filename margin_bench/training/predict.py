@@ -88,7 +88,9 @@ def predict(
             if world.max(stop.exit_code):
                 return None
             if first < shares[world.rank]:
-                own.append(model(model_inputs(next(iterator)[0], world.device)).float())
+                with stop.waiting():
+                    images, _ = next(iterator)
+                own.append(model(model_inputs(images, world.device)).float())
         gathered = world.gather_rows(_padded(torch.cat(own), max(shares)))
     kept = [rows[:share] for rows, share in zip(torch.split(gathered, max(shares)), shares, strict=True)]
     return torch.cat(kept).cpu().numpy()

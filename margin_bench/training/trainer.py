@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from margin_bench.data.loading import TrainSampler
-from margin_bench.errors import DivergedError
+from margin_bench.errors import DivergedError, EndedBySignal
 from margin_bench.runtime.precision import autocast
 from margin_bench.runtime.signals import StopRequest
 from margin_bench.runtime.world import World
@@ -102,10 +102,12 @@ class Trainer:
         """
         self.model.train()
         self.sampler.start_at(self.run_state.epoch, self.run_state.step)
-        batches = iter(self.batches)
+        batches: Iterator[Any] = iter(self.batches)
         started = time.perf_counter()
         for step in range(self.run_state.step, self.steps_per_epoch):
-            microbatches = [next(batches) for _ in range(self.layout.num_microbatches)]
+            microbatches = self._next(batches, stop)
+            if microbatches is None:
+                return stop.exit_code
             statistics, stop_asked = self._step(step, microbatches, stop)
             self.run_state.step = step + 1
             self.run_state.statistics = [a + b for a, b in zip(self.run_state.statistics, statistics, strict=True)]
@@ -133,6 +135,23 @@ class Trainer:
     def summary(self) -> dict[str, float]:
         """Return what the steps of the epoch have come to so far."""
         return summary(self.run_state.statistics)
+
+    def _next(self, batches: Iterator[Any], stop: StopRequest) -> list[tuple[Tensor, Tensor]] | None:
+        """Return the microbatches of a step; None if they do not come and a signal asks for a stop.
+
+        Raises:
+            EndedBySignal: so too, but other processes wait for this one, so there is no common step to stop at.
+        """
+        microbatches = []
+        try:
+            for _ in range(self.layout.num_microbatches):
+                with stop.waiting():
+                    microbatches.append(next(batches))
+        except EndedBySignal:
+            if self.world.size > 1 or stop.is_urgent:
+                raise
+            return None
+        return microbatches
 
     def _step(
         self, step: int, microbatches: list[tuple[Tensor, Tensor]], stop: StopRequest

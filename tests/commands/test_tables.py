@@ -123,7 +123,7 @@ def test_without_a_record_nothing_is_shown(tmp_path, capsys):
     [
         (["tabel1"], "did you mean table1"),
         (["table1", "datset=digits"], "there is no key datset"),
-        (["datset=digits"], "there is no key datset; did you mean dataset or"),
+        (["datset=digits"], "there is no key datset; did you mean dataset"),
         (["table1", "dataset=digitz"], "there is no dataset digitz; did you mean digits?"),
         (["table1", "epochs=x"], "epochs=x: expected"),
         (

@@ -276,7 +276,7 @@ def test_a_broken_image_raises_its_own_plain_error(split_of_files: Split, worker
     broken.write_bytes(b"<html>")
     with pytest.raises(DataError) as error:
         list(loader_for_test(split_of_files, workers=workers))
-    assert str(error.value).startswith(f"Cannot read the image {broken}")
+    assert str(error.value).startswith(f"Cannot read the image {str(broken)!r}")
     assert len(str(error.value).splitlines()) <= 3
 
 

@@ -189,7 +189,7 @@ def test_weights_come_from_a_file_all_but_the_head(runs_dir, tmp_path):
     source = timm.create_model("test_resnet", num_classes=3)
     safetensors.torch.save_file(source.state_dict(), tmp_path / "weights.safetensors")
     own = ["backbone=own", "backbone._target_=my_nets.registered"]
-    still = ["optim.head_lr=0", "optim.backbone_lr=0", f"backbone.weights={tmp_path / 'weights.safetensors'}"]
+    still = ["optim.head_lr=1e-30", "optim.backbone_lr=0", f"backbone.weights={tmp_path / 'weights.safetensors'}"]
     assert train(runs_dir, *SHORT, *own, *still) == 0
     (path,) = runs_dir.glob("*/weights.safetensors")
     trained = safetensors.torch.load_file(path)
