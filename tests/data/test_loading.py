@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from margin_bench.data.loading import IMAGENET_MEAN, IMAGENET_STD, BatchLoader, 
 from margin_bench.data.split import Split
 from margin_bench.errors import DataError, RunError
 from margin_bench.runtime.hardware import usable_cores
+from margin_bench.runtime.signals import stop_request
+from tests.helpers.tiny_run import wait_until
 
 NUM_SAMPLES = 23
 
@@ -308,6 +311,38 @@ def test_interrupt_and_preemption_are_left_to_the_main_process(split: Split) -> 
     assert len(received) == NUM_SAMPLES
 
 
+def stuck(image: Any, rng: np.random.Generator | None) -> torch.Tensor:
+    """As long as reading from a storage that does not answer."""
+    time.sleep(600)
+    return noisy(image, rng)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_images_that_do_not_come_are_named(split_of_files: Split, workers: int) -> None:
+    of_other_tests = set(worker_ids())
+    loader = loading.test_loader(
+        split_of_files, stuck, batch_size=4, rank=0, world_size=1, workers=workers, pin_memory=False
+    )
+    with stop_request(timeout=0.5) as stop, pytest.raises(RunError) as error, stop.waiting():
+        next(iter(loader))
+    first, last = (repr(str(split_of_files.images[number])) for number in (0, 3))
+    assert f"no batch was read for 0.5 s: the next of 4 images, from {first} to {last}, did not come" in str(
+        error.value
+    )
+    assert "loader_timeout=SECONDS" in str(error.value)
+    wait_until(lambda: set(worker_ids()) == of_other_tests)
+
+
+def test_a_worker_that_dies_while_the_next_epoch_starts_is_named(split: Split) -> None:
+    of_other_tests = set(worker_ids())
+    loader = loader_for_test(split, workers=2)
+    list(loader)
+    for worker in set(worker_ids()) - of_other_tests:
+        os.kill(worker, signal.SIGKILL)
+    with pytest.raises(RunError, match="worker was killed by SIGKILL"):
+        list(loader)
+
+
 ENDS_WITH_AN_ERROR = """
 import numpy as np, torch
 from margin_bench.data import loading
@@ -324,6 +359,60 @@ for batch in loader:
 def test_workers_do_not_keep_an_ending_process_alive() -> None:
     ended = subprocess.run([sys.executable, "-c", ENDS_WITH_AN_ERROR], capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stdout, ended.stderr) == (7, "", "")
+
+
+STARTS_AND_WAITS = """
+import multiprocessing, time
+import numpy as np, torch
+from margin_bench.data import loading
+from margin_bench.data.split import Split
+
+def transform(image, rng):
+    time.sleep(600)
+
+split = Split(np.zeros((9, 1, 1, 3), np.uint8), np.zeros((9, 1), np.int8), ("a",))
+loader = loading.test_loader(split, transform, batch_size=1, rank=0, world_size=1, workers=3, pin_memory=False)
+batches = loader._started()
+print(*(worker.pid for worker in loader._workers), flush=True)
+time.sleep(600)
+"""
+
+
+def is_running(pid: int) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks for the processes as Linux does")
+def test_workers_end_with_their_parent_however_that_ends() -> None:
+    with subprocess.Popen([sys.executable, "-c", STARTS_AND_WAITS], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 3
+        parent.kill()
+    wait_until(lambda: not any(map(is_running, workers)))
+
+
+HAS_A_CHILD_OF_ITS_OWN = """
+import multiprocessing, multiprocessing.util, time
+import margin_bench.data.loading
+
+def end():
+    child.join()
+    print(child.exitcode, flush=True)
+
+child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(0.5,), daemon=True)
+child.start()
+multiprocessing.util.Finalize(None, end, exitpriority=100)  # comes after our hook, and before daemons are ended
+"""
+
+
+def test_children_of_a_host_program_are_not_ours_to_end() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HAS_A_CHILD_OF_ITS_OWN], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert ended.stdout == "0\n"
 
 
 def test_normalise_brings_bytes_to_the_statistics_of_imagenet() -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -166,31 +167,138 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_the_update(tmp_path, monk
     assert len(list(tmp_path.glob("runs/*/checkpoints/epoch0001-step0000000-*.pt"))) == 1
 
 
+ENDS_LATER = """
+import os, signal, sys, time, torch
+
+class Ends(torch.nn.Module):
+    calls = 0
+
+    def forward(self, logits, targets):
+        self.calls += 1
+        if os.environ.get("RANK", "0") == "{rank}" and self.calls > 2:
+            {ending}
+        return (logits ** 2).mean()
+"""
+
+
+def start_what_ends(tmp_path, monkeypatch, ending, rank, *overrides):
+    (tmp_path / "ending_package.py").write_text(ENDS_LATER.format(ending=ending, rank=rank), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return start(tmp_path / "runs", "loss._target_=ending_package.Ends", *overrides, *LOSS_WITHOUT_PARAMETERS)
+
+
 @pytest.mark.parametrize(
-    ("ending", "run_exit_code", "process_exit_code"),
-    [("os._exit(9)", 5, 9), ("raise ValueError('a mistake in the loss')", 1, 1)],
+    ("rank", "ending", "exit_code", "said", "cause"),
+    [
+        (1, "os._exit(9)", 5, "process 1 of the run ended first, with exit code 9", "1 of 2"),
+        (1, "raise ValueError('odd')", 1, "process 1 of the run ended first", "process 1 failed: ValueError: odd"),
+        (0, "raise ValueError('odd')", 1, "process 0 of the run ended first, with", "odd"),
+        (1, "raise MemoryError", 5, "process 1 of the run ended first", "process 1 failed: RunError: no memory left"),
+        (1, "os.kill(os.getpid(), signal.SIGKILL)", 5, "process 1 of the run ended first, by SIGKILL", "1 of 2"),
+        (0, "os.kill(os.getpid(), signal.SIGKILL)", 5, "process 0 of the run ended", "process 0 of the run"),
+    ],
 )
-def test_the_process_that_ends_a_run_is_named(tmp_path, monkeypatch, ending, run_exit_code, process_exit_code):
-    """Even if the other process, which loses its peer, fails sooner than this one has ended."""
-    (tmp_path / "ending_package.py").write_text(
-        "import os, time, torch\n"
-        "class Ends(torch.nn.Module):\n"
-        "    def forward(self, logits, targets):\n"
-        "        if os.environ['RANK'] == '0':\n"
-        "            return (logits ** 2).mean()\n"
-        "        torch.distributed.destroy_process_group()\n"
-        "        time.sleep(0.2)\n"
-        f"        {ending}\n",
-        encoding="utf-8",
+def test_the_process_that_ends_a_run_is_named_and_so_is_its_cause(
+    tmp_path, monkeypatch, rank, ending, exit_code, said, cause
+):
+    run = start_what_ends(tmp_path, monkeypatch, ending, rank, "devices=2")
+    _, told = run.communicate(timeout=300)
+    assert run.returncode == exit_code
+    assert said in told
+    assert "closed by peer" not in told
+    record = read_record(tmp_path / "runs")
+    assert record["status"] == "failed"
+    assert cause in record["error"]
+    assert "gloo" not in record["error"]
+
+
+def test_a_process_that_hangs_ends_the_run_and_is_named(tmp_path, monkeypatch):
+    run = start_what_ends(tmp_path, monkeypatch, "time.sleep(600)", 1, "devices=2", "process_timeout=3")
+    _, told = run.communicate(timeout=300)
+    assert run.returncode == 5
+    assert "1 of 2, counted from 0, crashed, was killed or hangs" in told
+    record = read_record(tmp_path / "runs")
+    assert record["status"] == "failed"
+    assert "1 of 2" in record["error"]
+
+
+def test_a_loss_that_ends_the_program_does_not_end_the_run_well(tmp_path, monkeypatch):
+    run = start_what_ends(tmp_path, monkeypatch, "sys.exit(0)", 0)
+    _, told = run.communicate(timeout=300)
+    assert run.returncode == 1
+    assert "ended the program, with exit code 0" in told
+    assert "Traceback" not in told
+    assert read_record(tmp_path / "runs")["status"] == "failed"
+
+
+@pytest.mark.parametrize("cause", ["MemoryError", "torch.zeros(10**14)"])
+def test_no_memory_is_told_with_what_to_lower(tmp_path, monkeypatch, cause):
+    ending = "raise MemoryError" if cause == "MemoryError" else cause
+    run = start_what_ends(tmp_path, monkeypatch, ending, 0)
+    _, told = run.communicate(timeout=300)
+    assert run.returncode == 5
+    assert "no memory left" in told
+    assert "Lower microbatch_size" in told
+    assert "Traceback" not in told
+
+
+GETS_STUCK = """
+import time
+from pathlib import Path
+from margin_bench.data.transforms import Scenes
+
+class Stuck(Scenes):
+    def __call__(self, image, rng):
+        while rng is not None and Path("{flag}").exists():
+            time.sleep(0.1)
+        return super().__call__(image, rng)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_signal_saves_also_while_no_image_comes(tmp_path, monkeypatch, workers):
+    flag = tmp_path / "stuck"
+    (tmp_path / "stuck_package.py").write_text(GETS_STUCK.format(flag=flag), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    words = (*LONGER, "epochs=50", f"workers={workers}", "transforms._target_=stuck_package.Stuck")
+    run = start(tmp_path / "runs", *words)
+    wait_until(lambda: list(tmp_path.glob("runs/*/checkpoints/*.pt")))
+    flag.touch()
+    time.sleep(1)
+    started = time.monotonic()
+    run.send_signal(signal.SIGTERM)
+    _, told = run.communicate(timeout=60)
+    assert time.monotonic() - started < 10  # 2 s to give up, the rest to end: this machine may be busy
+    assert run.returncode == 75
+    assert "the state is saved at epoch" in told
+    assert read_record(tmp_path / "runs")["status"] == "stopped"
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_before_the_training_ends_the_run_at_once(tmp_path, monkeypatch, number, exit_code):
+    """While a data set is read, weights are fetched or modules imported, nothing is there to be saved."""
+    (tmp_path / "slow_package.py").write_text(
+        "import time\ndef load(split, **options):\n    time.sleep(600)\n", encoding="utf-8"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    overrides = ["devices=2", "loss._target_=ending_package.Ends", *LOSS_WITHOUT_PARAMETERS]
-    run = start(tmp_path / "runs", *overrides)
-    _, said = run.communicate(timeout=300)
-    assert run.returncode == run_exit_code
-    assert f"process 1 of the run ended first, with exit code {process_exit_code}" in said
-    assert "closed by peer" not in said
-    assert ("ValueError: a mistake in the loss" in said) == ("ValueError" in ending)
+    run = start(tmp_path / "runs", "dataset._target_=slow_package.load")
+    wait_until(lambda: list(tmp_path.glob("runs/*/record.json")))
+    time.sleep(0.5)
+    run.send_signal(number)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == exit_code
+    assert "Traceback" not in told
+    assert read_record(tmp_path / "runs")["status"] == "stopped"
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.4, 0.8, 1.5])
+def test_a_signal_during_the_imports_shows_no_traceback(tmp_path, delay):
+    run = start(tmp_path)
+    time.sleep(delay)
+    run.send_signal(signal.SIGTERM)
+    _, told = run.communicate(timeout=60)
+    assert "Traceback" not in told
+    assert run.returncode in (75, -signal.SIGTERM)  # the latter before anything of ours runs
 
 
 def test_an_update_that_leaves_no_finite_weights_is_never_saved(tmp_path, capsys):

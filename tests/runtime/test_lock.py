@@ -1,7 +1,10 @@
 """One run, one owner."""
 
+import errno
+import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -44,6 +47,28 @@ def test_the_lock_goes_with_a_process_that_is_killed(tmp_path):
             pass
         owner.kill()
     with run_lock(tmp_path, World()):
+        pass
+
+
+def test_a_lock_whose_file_is_deleted_is_held_all_the_same(tmp_path):
+    with run_lock(tmp_path, World()):
+        (tmp_path / ".lock").unlink()
+        with pytest.raises(AlreadyRunningError), run_lock(tmp_path, World()):
+            pass
+    with run_lock(tmp_path, World()):
+        pass
+
+
+def test_a_file_system_without_locks_of_folders_is_none_the_less_one_to_run_on(tmp_path, monkeypatch):
+    flock = fcntl.flock
+
+    def of_files_alone(descriptor, operation):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "as NFS says")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", of_files_alone)
+    with run_lock(tmp_path, World()), pytest.raises(AlreadyRunningError), run_lock(tmp_path, World()):
         pass
 
 
