@@ -36,6 +36,7 @@ NEEDED = ("dataset.name", "dataset._target_", "transforms._target_", "loss.name"
 RULES = {
     "loss.way": one_of(*WAYS),
     "loss.seed": SEED,
+    "loss.denominator": one_of("both_sides", "positive"),
     "loss.*temperature": TEMPERATURE,
     "loss.margin": at_least(0, below=10**6),
     "loss.name": NAME,

@@ -23,6 +23,7 @@ NOT_IDENTITY = (
     "devices",
     "runs_dir",
     "tracker",
+    "diagnostics",
     "loader_timeout",
     "process_timeout",
     "evaluate_every",

@@ -91,6 +91,9 @@ SIZE = at_least(1, below=2**31)
 ROWS = at_least(1, below=2**20 + 1)  # of images at once: more fit no memory
 EPOCHS = at_least(1, below=10**6 + 1)
 WORKERS = at_least(0, below=513)
+STEPS = Rule(
+    "false, or a number of steps of at least 1", lambda value: value is False or (type(value) is int and value >= 1)
+)
 SECONDS = at_least(1, below=10**6)
 TEMPERATURE = Rule(
     "a number of at least 0: 0 itself, or from 1e-6 to 1e6",
@@ -167,6 +170,7 @@ class TrainConfig:
     evaluate_every: int = field(metadata={"rule": EPOCHS})
     runs_dir: str = field(metadata={"rule": NOT_EMPTY})
     tracker: str = field(metadata={"rule": one_of("none", "wandb", "tensorboard")})
+    diagnostics: Any = field(metadata={"rule": STEPS, "since": Since("0.3.0", 20)})  # OmegaConf knows no such union
     loader_timeout: float = field(metadata={"rule": SECONDS, "since": Since("0.3.0", 300.0)})
     process_timeout: float = field(metadata={"rule": SECONDS, "since": Since("0.3.0", 300.0)})
 

@@ -12,6 +12,8 @@ from margin_bench.losses.parameters import check_at_least_zero, check_finite
 from margin_bench.losses.ways import check_way, groups
 from margin_bench.targets import negatives, positives
 
+BOTH_SIDES, POSITIVE_SIDE = "both_sides", "positive"
+
 
 def two_way(
     logits: Tensor,
@@ -21,6 +23,7 @@ def two_way(
     negative_temperature: float,
     way: str,
     logit_bias: float,
+    denominator: str = BOTH_SIDES,
 ) -> Tensor:
     """Return the softplus of the hard negative plus the hard positive of each group (eq. 14), averaged over the groups.
 
@@ -35,10 +38,13 @@ def two_way(
         way: `sample` (eq. 15), `class` (eq. 16), `both` (eq. 17) or `joint` (eq. 22); see
             `margin_bench.losses.ways.groups`.
         logit_bias: is added inside the softplus (Table 2).
+        denominator: which groups the mean is taken over: `both_sides`, those with a positive and a negative, or
+            `positive`, those with a positive, as in the paper's published code. A group without negatives costs
+            nothing; there are such where entries are unlabeled.
 
     Returns:
-        a scalar, in float32 at least, the mean over the groups with a positive and a negative. For `both` it is the sum
-        of the two means. It is zero, with a gradient of zeros, if no group counts.
+        a scalar, in float32 at least, the mean over the groups that `denominator` says. For `both` it is the sum of the
+        two means. It is zero, with a gradient of zeros, if no group counts.
 
     Raises:
         TypeError: the logits or the targets are of a wrong dtype.
@@ -55,7 +61,7 @@ def two_way(
     if logits.numel() == 0:
         return logits.sum()  # zero
     t_p, t_n = (max(t, masked.ZERO_TEMPERATURE) for t in (positive_temperature, negative_temperature))
-    loss: Tensor = _TwoWay.apply(logits, targets, dims, t_p, t_n, logit_bias)
+    loss: Tensor = _TwoWay.apply(logits, targets, dims, t_p, t_n, logit_bias, denominator == POSITIVE_SIDE)
     return loss
 
 
@@ -64,7 +70,14 @@ class _TwoWay(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, targets: Tensor, dims: tuple[int, ...], t_p: float, t_n: float, bias: float
+        ctx: Any,
+        logits: Tensor,
+        targets: Tensor,
+        dims: tuple[int, ...],
+        t_p: float,
+        t_n: float,
+        bias: float,
+        counts_positives: bool,
     ) -> Tensor:
         kept = logits.new_empty(2, *logits.shape)  # one tensor, as two half the size take longer to reduce
         masked.keep(logits / t_n, negatives(targets, logits.dtype), out=kept[0])
@@ -74,7 +87,8 @@ class _TwoWay(torch.autograd.Function):
             (negative, positive), (negative_weights, positive_weights) = masked.logsumexp_and_weights(kept, dim - 2)
             difference = t_n * negative + t_p * positive + bias  # inside eq. 14; -inf if either has no members
             counts = difference != -torch.inf
-            share = counts / counts.sum(dtype=logits.dtype).clamp(min=1)
+            counted = positive != -torch.inf if counts_positives else counts
+            share = counts / counted.sum(dtype=logits.dtype).clamp(min=1)
             loss += (F.softplus(difference) * share).sum()
             slope = difference.sigmoid() * share  # of the softplus, in the mean
             gradient.addcmul_(negative_weights.sub_(positive_weights), slope.unsqueeze(dim))
@@ -85,7 +99,7 @@ class _TwoWay(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * grad, None, None, None, None, None
+        return gradient * grad, None, None, None, None, None, None
 
 
 class TwoWayLoss(nn.Module):
@@ -96,9 +110,11 @@ class TwoWayLoss(nn.Module):
         negative_temperature: as for `two_way`.
         way: as for `two_way`.
         logit_bias: as for `two_way`.
+        denominator: as for `two_way`.
 
     Raises:
-        ValueError: a temperature is negative or not finite, the bias is not finite, or the way is unknown.
+        ValueError: a temperature is negative or not finite, the bias is not finite, or the way or the denominator is
+            unknown.
 
     Examples:
         >>> import torch
@@ -119,15 +135,19 @@ class TwoWayLoss(nn.Module):
         negative_temperature: float = 1.0,
         way: str = "both",
         logit_bias: float = 0.0,
+        denominator: str = BOTH_SIDES,
     ) -> None:
         super().__init__()
         check_at_least_zero(positive_temperature=positive_temperature, negative_temperature=negative_temperature)
         check_finite(logit_bias=logit_bias)
         check_way(way)
+        if denominator not in (BOTH_SIDES, POSITIVE_SIDE):
+            raise ValueError(f"denominator: expected {BOTH_SIDES} or {POSITIVE_SIDE}, got {denominator!r}.")
         self.positive_temperature = positive_temperature
         self.negative_temperature = negative_temperature
         self.way = way
         self.logit_bias = logit_bias
+        self.denominator = denominator
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of a bucket.
@@ -146,11 +166,12 @@ class TwoWayLoss(nn.Module):
             negative_temperature=self.negative_temperature,
             way=self.way,
             logit_bias=self.logit_bias,
+            denominator=self.denominator,
         )
 
     def extra_repr(self) -> str:
         """Return the parameters, for `repr`."""
         return (
             f"positive_temperature={self.positive_temperature}, negative_temperature={self.negative_temperature}, "
-            f"way={self.way!r}, logit_bias={self.logit_bias}"
+            f"way={self.way!r}, logit_bias={self.logit_bias}, denominator={self.denominator!r}"
         )

@@ -156,6 +156,7 @@ def environment() -> dict[str, Any]:
             "threads": _num_threads(),
             "memory_gib": round(memory_bytes() / 2**30, 1),
             "gpus": _gpu_names(),
+            "tf32": _tf32(),
         },
         "platform": platform.platform(),
         "command": words_without_paths(sys.argv),
@@ -205,6 +206,12 @@ def _commit(repository: Path) -> str | None:
 def _num_threads() -> int | None:
     torch = sys.modules.get("torch")
     return None if torch is None else torch.get_num_threads()
+
+
+def _tf32() -> bool | None:
+    """Return whether convolutions in float32 may be rounded to TF32, on a GPU that can."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else bool(torch.backends.cudnn.allow_tf32)
 
 
 def _gpu_names() -> list[str]:

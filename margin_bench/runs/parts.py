@@ -212,7 +212,7 @@ def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callabl
         device: where the loss computes.
 
     Raises:
-        ConfigError: the configuration gives class frequencies itself, or the loss cannot be built.
+        ConfigError: the configuration gives class frequencies itself, or the loss cannot be built, or has a state.
     """
     more = {}
     if takes(loss, "class_frequencies"):
@@ -220,7 +220,27 @@ def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callabl
             raise ConfigError("loss.class_frequencies is counted on the training targets; leave it out")
         more["class_frequencies"] = torch.from_numpy(class_frequencies(split.targets))
     built: Callable[[Tensor, Tensor], Tensor] = build(loss, **more)
+    if isinstance(built, nn.Module):
+        _refuse_state(built)
     return built.to(device) if isinstance(built, nn.Module) else built
+
+
+def _refuse_state(loss: nn.Module) -> None:
+    """Refuse a loss that learns or remembers: its parameters would not be trained, nor its buffers saved.
+
+    Those of our losses and of torch's are constants.
+    """
+    for name, module in loss.named_modules():
+        if type(module).__module__.startswith(("margin_bench.losses.", "torch.nn.")):
+            continue
+        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        if own:
+            path = ".".join(filter(None, [name, own[0][0]]))
+            kind = "parameter" if isinstance(own[0][1], nn.Parameter) else "buffer"
+            raise ConfigError(
+                f"{type(loss).__name__} has the {kind} {path}: what a loss learns or remembers is not saved\n"
+                "or trained. Keep constants as plain attributes, moved by .to(logits.device)."
+            )
 
 
 def evaluation_batches(config: TrainConfig, split: Split, world: World) -> BatchLoader:
@@ -268,6 +288,7 @@ def trainer_of(config: TrainConfig, split: Split, world: World) -> Trainer:
         seed=config.seed,
         epochs=config.epochs,
         steps_per_epoch=num_steps(len(split), config.batch_size),
+        measure_every=int(config.diagnostics),
     )
 
 

@@ -40,6 +40,7 @@ from margin_bench.runs.trackers import Tracker, make_tracker
 from margin_bench.runtime.console import no_memory
 from margin_bench.runtime.files import sweep
 from margin_bench.runtime.lock import run_lock
+from margin_bench.runtime.precision import set_tf32
 from margin_bench.runtime.signals import StopRequest, stop_request, stopped_error
 from margin_bench.runtime.world import World, join_world, process_group_size, run_processes
 from margin_bench.training import checkpoint
@@ -88,6 +89,7 @@ def _complete_record(run_dir: Path, stopped: StoppedError) -> None:
 
 def _train_process(config: TrainConfig, run_dir: Path) -> None:
     """Do what each process of a run does: own the run's directory, train, and leave a record whatever happens."""
+    set_tf32(config.precision)
     with join_world(config.process_timeout) as world, run_lock(run_dir, world):
         if world.is_first:
             sweep(run_dir, seconds=0)

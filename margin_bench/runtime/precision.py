@@ -27,6 +27,15 @@ def resolve_precision(name: str) -> str:
     return "bf16" if _has_bf16() else "fp32"
 
 
+def set_tf32(precision: str) -> None:
+    """Let a GPU compute float32 as it is named, where that is the precision of the forward.
+
+    In the others cuDNN may round what is left in float32 to TF32, as it does by default.
+    """
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def _has_bf16() -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

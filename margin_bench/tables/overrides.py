@@ -73,7 +73,8 @@ def _narrowed_blocks(blocks: list[Block], word: str, table_name: str) -> list[Bl
     same = [block for block in blocks if _has(block.words, word)]
     if same:
         return same
-    named = [replace(block, name=_value(word), words=_without(block.words, word), published={}) for block in blocks]
+    common = [block for block in blocks if not block.has_own_axes] or blocks  # what suits no block in particular
+    named = [replace(block, name=_value(word), words=_without(block.words, word), published={}) for block in common]
     if any(block != named[0] for block in named):
         raise _clash(word, f"from block to block, {table_name}", [block.words for block in blocks])
     return named[:1]

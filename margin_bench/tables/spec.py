@@ -42,6 +42,7 @@ class Block:
     Attributes:
         words: the overrides of all its cells, those of the whole table among them.
         published: by measure, label of the row and label of the column; None where it is not known.
+        has_own_axes: whether its rows or columns are not those of the whole table.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Block:
     rows: Axis
     columns: Axis
     published: dict[tuple[str, str, str], float | None]
+    has_own_axes: bool = False
 
     def pairs(self) -> Iterator[tuple[Entry, Entry]]:
         """Return the row and the column of every cell."""
@@ -102,7 +104,7 @@ def _table(name: str, content: dict[str, Any], sources: Sources) -> Table:
     shared: dict[str, Any] = {key: content[key] for key in ("rows", "columns", "published") if key in content}
     base = _words("base", content.get("base"))
     blocks = {
-        label: _block(label, base, {**shared, **_section(f"blocks.{label}", block)}, measures, sources)
+        label: _block(label, base, shared, _section(f"blocks.{label}", block), measures, sources)
         for label, block in _by_label("blocks", content.get("blocks", {"": {}})).items()
     }
     if measures[0] in FACTS:
@@ -118,8 +120,14 @@ def _measures(names: Any) -> tuple[str, ...]:
 
 
 def _block(
-    name: str, words: tuple[str, ...], content: dict[str, Any], measures: tuple[str, ...], sources: Sources
+    name: str,
+    words: tuple[str, ...],
+    shared: dict[str, Any],
+    own: dict[str, Any],
+    measures: tuple[str, ...],
+    sources: Sources,
 ) -> Block:
+    content = {**shared, **own}
     _refuse_unknown(f"blocks.{name}: ", content, {"base", "rows", "columns", "published"})
     rows, columns = (_axis(key, content.get(key), sources) for key in ("rows", "columns"))
     numbers = _section("published", content.get("published") or {})
@@ -130,7 +138,8 @@ def _block(
         for row, line in zip(rows.entries, _along(rows, f"published.{measure}", numbers[measure]), strict=True)
         for column, number in zip(columns.entries, _along(columns, f"published.{measure}", line), strict=True)
     }
-    return Block(name, words + _words("base", content.get("base")), rows, columns, published)
+    has_own_axes = not own.keys().isdisjoint({"rows", "columns"})
+    return Block(name, words + _words("base", content.get("base")), rows, columns, published, has_own_axes)
 
 
 def _along(axis: Axis, key: str, values: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from margin_bench.errors import ConfigError
 from margin_bench.runtime.world import World
 from margin_bench.training.batch_norm import frozen_statistics, merged_statistics
-from margin_bench.training.diagnostics import STATISTICS, bucket_statistics
+from margin_bench.training.diagnostics import STATISTICS, bucket_statistics, loss_statistics
 from margin_bench.training.exchange import GradientExchange
 
 
@@ -81,6 +81,7 @@ def backward_batch(
     loss: Callable[[Tensor, Tensor], Tensor],
     layout: BatchLayout,
     gradient_scale: float = 1.0,
+    measures: bool = True,
 ) -> Tensor:
     """Give the parameters of the model the gradient of the batch's loss, the same in every process.
 
@@ -90,6 +91,7 @@ def backward_batch(
         microbatches: of this process: the images and the targets, int8 (m, C), of each.
         loss: `(logits (M, C), targets (M, C)) -> scalar`, the value of one bucket.
         gradient_scale: factor on the gradient, for precisions that need one.
+        measures: whether more than the loss is measured on the buckets.
 
     Returns:
         The STATISTICS of the buckets that begin in this process's rows, summed: float32 (len(STATISTICS),).
@@ -106,7 +108,7 @@ def backward_batch(
         with torch.no_grad(), frozen_statistics(exchange.model):
             logits = torch.cat([forward(exchange.model, images, number) for number, (images, _) in numbered])
         all_targets = torch.cat([targets for _, targets in microbatches])
-        gradient, statistics = _logit_gradient(logits, all_targets, loss, layout, world)
+        gradient, statistics = _logit_gradient(logits, all_targets, loss, layout, world, measures)
         gradients = torch.split(gradient, layout.microbatch_size)
     with merged_statistics(exchange.model, world):
         for index, (number, (images, targets)) in enumerate(numbered):
@@ -115,14 +117,19 @@ def backward_batch(
                 if layout.needs_two_passes:
                     gradient = gradients[index]
                 else:
-                    gradient, of_buckets = _logit_gradient(logits.detach(), targets, loss, layout, world)
+                    gradient, of_buckets = _logit_gradient(logits.detach(), targets, loss, layout, world, measures)
                     statistics += of_buckets
                 torch.autograd.backward(logits, gradient * gradient_scale)
     return sum(statistics, torch.zeros(len(STATISTICS), device=world.device))
 
 
 def _logit_gradient(
-    logits: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor], layout: BatchLayout, world: World
+    logits: Tensor,
+    targets: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    layout: BatchLayout,
+    world: World,
+    measures: bool,
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the gradient of the batch's loss with respect to these rows: a microbatch, or all of this process.
 
@@ -133,13 +140,16 @@ def _logit_gradient(
         own = range(layout.first_row, layout.first_row + layout.num_rows)
         logits, targets = world.gather_rows(logits), world.gather_rows(targets)
     gradient, statistics = torch.empty_like(logits), []
+    way = getattr(loss, "way", None)
     for first in range(own.start - own.start % layout.bucket_size, own.stop, layout.bucket_size):
         rows = slice(first, first + layout.bucket_size)
         bucket = logits[rows].detach().requires_grad_()
         value = _checked(loss(bucket, targets[rows]))
         (gradient[rows],) = torch.autograd.grad(value, bucket)
-        if first in own:
-            statistics.append(bucket_statistics(loss, bucket, targets[rows], value, gradient[rows]))
+        if first in own and measures:
+            statistics.append(bucket_statistics(way, bucket, targets[rows], value, gradient[rows]))
+        elif first in own:
+            statistics.append(loss_statistics(value))
     return gradient[own.start : own.stop] / layout.num_buckets, statistics
 
 

@@ -1,11 +1,9 @@
-"""Measure on the buckets of an epoch, besides the loss: margins, violations, norms of gradients.
+"""Measure on the buckets of some steps, besides the loss: margins, violations, norms of gradients.
 
 Each figure is computed of whole buckets and summed over them, so it does not depend on the number of processes.
 """
 
-import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,39 +22,45 @@ _OF_A_WAY = ("violating", "num", "total", "has", *_MARGINS, "has_gradient", "gra
 STATISTICS = (
     "loss",
     "num_buckets",
+    "num_measured",
     "gradient_norm",
     *(f"{name}_{groups}" for groups in _WAYS.values() for name in _OF_A_WAY),
 )
 
 
-def bucket_statistics(
-    loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, value: Tensor, gradient: Tensor
-) -> Tensor:
+def loss_statistics(value: Tensor) -> Tensor:
+    """Return the STATISTICS of a bucket that is not measured, float32 (len(STATISTICS),): those of its loss alone."""
+    statistics = torch.zeros(len(STATISTICS), device=value.device)
+    statistics[:2] = torch.stack([value.detach().float(), value.new_ones((), dtype=torch.float32)])
+    return statistics
+
+
+def bucket_statistics(way: str | None, logits: Tensor, targets: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
     """Return the STATISTICS of one bucket, float32 (len(STATISTICS),), without waiting for the device.
 
     Args:
-        loss: its `way`, if it has one, says which parts the gradient has. For `both`, the part of the samples is
-            computed once more.
-        logits: float32 (M, C), requiring a gradient.
+        way: of the loss, which tells whose the gradient is; None where it has none.
+        logits: float32 (M, C).
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
         value: of the loss.
         gradient: of the loss with respect to the logits, float32 (M, C).
     """
-    parts = _gradient_parts(loss, logits, targets, gradient)
-    figures = [value.detach(), value.new_ones(()), gradient.norm()]
-    for way in _WAYS:
-        gaps, counts = margins(logits.detach(), targets, way)
+    figures = [value.detach(), value.new_ones(()), value.new_ones(()), norm := gradient.norm()]
+    for each in _WAYS:
+        gaps, counts = margins(logits.detach(), targets, each)
         figures += [((gaps < 0) & counts).sum(), counts.sum(), gaps.new_full((), len(gaps)), counts.any()]
         figures += _quantiles(gaps, counts)
-        figures += [gaps.new_ones(()), parts[way].norm()] if way in parts else [gaps.new_zeros(())] * 2
+        figures += [gaps.new_ones(()), norm] if each == way else [gaps.new_zeros(())] * 2
     return torch.stack([figure.float() for figure in figures])
 
 
 def summary(sums: Sequence[float]) -> dict[str, float]:
     """Return means over buckets and shares of groups, by name. Figures that no bucket has are left out.
 
+    All but the loss are those of the buckets that were measured.
+
     - `loss`, `gradient_norm`: the mean over buckets of the loss, and of the Euclidean norm of its gradient with respect
-      to the logits. `gradient_norm_samples` and `gradient_norm_classes`: the same for the part of one way.
+      to the logits. `gradient_norm_samples` and `gradient_norm_classes`: the same, for a loss of this way alone.
     - `violating_*`: the share of the groups that count that have a negative margin; `counting_*`: the share of all
       groups that count.
     - `margin_05_*`, `margin_50_*`, `margin_95_*`: means over buckets of the quantiles of a bucket's margins (eq. 8).
@@ -65,10 +69,10 @@ def summary(sums: Sequence[float]) -> dict[str, float]:
         sums: the STATISTICS, summed over buckets.
     """
     values = dict(zip(STATISTICS, sums, strict=True))
-    entry = {
-        "loss": values["loss"] / values["num_buckets"],
-        "gradient_norm": values["gradient_norm"] / values["num_buckets"],
-    }
+    entry = {"loss": values["loss"] / values["num_buckets"]}
+    if not values["num_measured"]:
+        return entry
+    entry["gradient_norm"] = values["gradient_norm"] / values["num_measured"]
     for groups in _WAYS.values():
         entry[f"violating_{groups}"] = values[f"violating_{groups}"] / max(values[f"num_{groups}"], 1)
         entry[f"counting_{groups}"] = values[f"num_{groups}"] / values[f"total_{groups}"]
@@ -77,21 +81,6 @@ def summary(sums: Sequence[float]) -> dict[str, float]:
         if values[f"has_gradient_{groups}"]:
             entry[f"gradient_norm_{groups}"] = values[f"gradient_norm_{groups}"] / values[f"has_gradient_{groups}"]
     return entry
-
-
-def _gradient_parts(
-    loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, gradient: Tensor
-) -> dict[str, Tensor]:
-    """Return the part of each way in the gradient; none for a loss that has no ways, or the joint one."""
-    way = getattr(loss, "way", None)
-    if way in _WAYS:
-        return {way: gradient}
-    if way != "both":
-        return {}
-    sample_loss: Any = copy.copy(loss)
-    sample_loss.way = "sample"
-    (sample_gradient,) = torch.autograd.grad(sample_loss(logits, targets), logits)
-    return {"sample": sample_gradient, "class": gradient - sample_gradient}
 
 
 def _quantiles(gaps: Tensor, counts: Tensor) -> list[Tensor]:

@@ -63,6 +63,7 @@ class Trainer:
     seed: int
     epochs: int
     steps_per_epoch: int
+    measure_every: int = 1  # steps; 0: never
     run_state: RunState = field(default_factory=RunState)
 
     def __post_init__(self) -> None:
@@ -169,6 +170,7 @@ class Trainer:
             self.loss,
             self.layout,
             gradient_scale=self.scaler.get_scale(),
+            measures=self.measure_every > 0 and step % self.measure_every == 0,
         )
         stop_flag = statistics.new_tensor([float(stop.exit_code > 0)])
         *values, stop_asked = self.world.sum(torch.cat([statistics, stop_flag])).tolist()

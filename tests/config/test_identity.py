@@ -245,7 +245,7 @@ def test_a_section_that_comes_later_changes_no_id_until_a_key_of_it_has_another_
 
 
 LOSS = "name: mine\n_target_: my_package.Mine\n"
-SINCE = "about: {since: {denominator: {version: 0.3.0, value: counting}}}\n"
+SINCE = "about: {since: {normaliser: {version: 0.3.0, value: counting}}}\n"
 
 
 def own_id(folder, content, *overrides):
@@ -258,25 +258,25 @@ def own_id(folder, content, *overrides):
 
 
 @pytest.fixture
-def denominator_came_later(monkeypatch):
-    """Let our file of the two-way loss say that `denominator` came later, as `counting`."""
-    later = {"about": {"since": {"denominator": {"version": "0.3.0", "value": "counting"}}}}
+def normaliser_came_later(monkeypatch):
+    """Let our file of the two-way loss say that `normaliser` came later, as `counting`."""
+    later = {"about": {"since": {"normaliser": {"version": "0.3.0", "value": "counting"}}}}
     ours = {group: our_files(group) for group in OPEN_GROUPS}
     files = {**ours, "loss": [content | later if content["name"] == "twoway" else content for content in ours["loss"]]}
     monkeypatch.setattr(schema, "our_files", files.get)
 
 
-@pytest.mark.usefixtures("denominator_came_later")
+@pytest.mark.usefixtures("normaliser_came_later")
 def test_a_parameter_that_comes_later_to_a_loss_changes_no_id_until_it_has_another_value():
-    assert run_id(config("+loss.denominator=counting")) == run_id(config())
-    assert run_id(config("+loss.denominator=all")) != run_id(config())
-    first, second = (run_id(config("loss=triplet", *more)) for more in ([], ["+loss.denominator=counting"]))
+    assert run_id(config("+loss.normaliser=counting")) == run_id(config())
+    assert run_id(config("+loss.normaliser=all")) != run_id(config())
+    first, second = (run_id(config("loss=triplet", *more)) for more in ([], ["+loss.normaliser=counting"]))
     assert first != second, "which is another loss"
 
 
 def test_what_a_users_file_says_came_later_counts_as_any_other_key(tmp_path):
     before = own_id(tmp_path, LOSS)
-    ids = {own_id(tmp_path, f"{LOSS}{SINCE}denominator: {value}\n") for value in ("counting", "all")}
+    ids = {own_id(tmp_path, f"{LOSS}{SINCE}normaliser: {value}\n") for value in ("counting", "all")}
     assert len(ids | {before}) == 3
     assert run_id(config("+loss.about.since={m:{value:1}}", "+loss.m=1")) == run_id(config("+loss.m=1"))
     assert run_id(config("+loss.m=1")) != run_id(config())

@@ -26,12 +26,12 @@ def hard_logit(logits, temperature):
     return largest + temperature * math.log(total), [e / total for e in exponentials]
 
 
-def group_loss(logits, targets, t_p, t_n, bias):
+def group_loss(logits, targets, t_p, t_n, bias, denominator):
     """Return eq. 14 for one group as a list of numbers, and its gradient; None if it does not count."""
     positives = [i for i, target in enumerate(targets) if target == POSITIVE]
     negatives = [i for i, target in enumerate(targets) if target == NEGATIVE]
     if not positives or not negatives:
-        return None
+        return (0.0, [0.0] * len(logits)) if positives and denominator == "positive" else None
     hard_positive, positive_weights = hard_logit([-logits[i] for i in positives], t_p)
     hard_negative, negative_weights = hard_logit([logits[i] for i in negatives], t_n)
     difference = hard_positive + hard_negative + bias
@@ -45,7 +45,7 @@ def group_loss(logits, targets, t_p, t_n, bias):
     return softplus, gradient
 
 
-def loops(logits, targets, way, t_p, t_n, bias=0.0):
+def loops(logits, targets, way, t_p, t_n, bias=0.0, denominator="both_sides"):
     """Return the loss and its gradient in float64, group by group."""
     num_samples, num_classes = logits.shape
     rows = [[(i, c) for c in range(num_classes)] for i in range(num_samples)]
@@ -55,9 +55,8 @@ def loops(logits, targets, way, t_p, t_n, bias=0.0):
     for groups in {"sample": [rows], "class": [columns], "both": [rows, columns], "joint": [everything]}[way]:
         results = []
         for group in groups:
-            result = group_loss(
-                [logits[entry].item() for entry in group], [targets[entry].item() for entry in group], t_p, t_n, bias
-            )
+            values, labels = ([tensor[entry].item() for entry in group] for tensor in (logits, targets))
+            result = group_loss(values, labels, t_p, t_n, bias, denominator)
             if result is not None:
                 results.append((group, *result))
         for group, value, slopes in results:
@@ -67,8 +66,8 @@ def loops(logits, targets, way, t_p, t_n, bias=0.0):
     return loss, gradient
 
 
-def reference(logits, targets, way, positive_temperature, negative_temperature, logit_bias):
-    return loops(logits, targets, way, positive_temperature, negative_temperature, logit_bias)[0]
+def reference(logits, targets, way, positive_temperature, negative_temperature, logit_bias, denominator):
+    return loops(logits, targets, way, positive_temperature, negative_temperature, logit_bias, denominator)[0]
 
 
 @pytest.mark.parametrize("negative_temperature", TEMPERATURES)
@@ -173,6 +172,32 @@ def test_it_is_timms_where_every_group_has_both_labels(temperatures):
     torch.testing.assert_close(gradient, slopes, rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("temperatures", [(4, 1), (1, 0.5)])
+def test_over_the_groups_with_a_positive_it_is_timms_whatever_the_labels(temperatures):
+    """timm takes what is unlabeled for a negative, so here nothing is."""
+    logits, targets = random_bucket(seed=0)
+    targets = torch.where(targets == UNLABELED, NEGATIVE, targets)
+    targets[:, 0], targets[0] = POSITIVE, NEGATIVE
+    targets[1] = POSITIVE  # neither this sample nor, without the first, class 0 has a negative
+    logits, targets = logits[1:], targets[1:]
+    value, gradient = loss_and_gradient(TwoWayLoss(*temperatures, denominator="positive"), logits, targets)
+    expected, slopes = loss_and_gradient(TimmTwoWay(*temperatures), logits, targets)
+    torch.testing.assert_close(value, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(gradient, slopes, rtol=0, atol=1e-7)
+    assert value < TwoWayLoss(*temperatures)(logits, targets)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_over_the_groups_with_a_positive_it_agrees_with_loops(way):
+    for seed in range(3):
+        logits, targets = random_bucket(seed)
+        targets[:, 0] = torch.where(targets[:, 0] == NEGATIVE, UNLABELED, POSITIVE)  # a class without negatives
+        value, gradient = loss_and_gradient(TwoWayLoss(4, 1, way, denominator="positive"), logits, targets)
+        expected, slopes = loops(logits, targets, way, 4, 1, denominator="positive")
+        assert value.item() == pytest.approx(expected, rel=1e-6)
+        torch.testing.assert_close(gradient.double(), slopes, rtol=0, atol=1e-6 * slopes.abs().max().item())
+
+
 @pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
 def test_wider_integers_are_the_same_targets(dtype):
     logits, targets = random_bucket(seed=0)
@@ -196,6 +221,11 @@ def test_a_temperature_must_be_a_number_of_at_least_zero(side, temperature):
         TwoWayLoss(**{side: temperature})
 
 
+def test_a_denominator_must_be_one_of_two():
+    with pytest.raises(ValueError, match="denominator: expected both_sides or positive, got 'all'"):
+        TwoWayLoss(denominator="all")
+
+
 def test_a_bias_must_be_finite():
     with pytest.raises(ValueError, match="logit_bias: expected a finite number, got nan"):
         TwoWayLoss(logit_bias=math.nan)
@@ -203,5 +233,6 @@ def test_a_bias_must_be_finite():
 
 def test_repr_shows_the_parameters():
     assert repr(TwoWayLoss(2.0, 0.5, "class", 1.0)) == (
-        "TwoWayLoss(positive_temperature=2.0, negative_temperature=0.5, way='class', logit_bias=1.0)"
+        "TwoWayLoss(positive_temperature=2.0, negative_temperature=0.5, way='class', logit_bias=1.0, "
+        "denominator='both_sides')"
     )

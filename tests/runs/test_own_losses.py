@@ -1,11 +1,14 @@
 """Losses from a user's own package, through the command line."""
 
+import sys
+
 import pytest
 
 from margin_bench.cli import main
 from tests.helpers.tiny_run import read_record, train
 
 PACKAGE = '''
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -33,6 +36,41 @@ class PerSample(nn.Module):
 class Detached(nn.Module):
     def forward(self, logits, targets):
         return logits.detach().mean()
+
+
+class Learns(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(1, 1)
+        self.temperature = nn.Parameter(torch.ones(()))
+
+    def forward(self, logits, targets):
+        return (logits / self.temperature).mean()
+
+
+class Remembers(Learns):
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.register_buffer("mean", torch.zeros(()))
+
+
+class OfTorch(nn.Module):
+    """Its constants are torch's."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.BCEWithLogitsLoss(pos_weight=torch.ones(80))
+
+    def forward(self, logits, targets):
+        return self.inner(logits, targets.clamp(min=0).float())
+
+
+class Once(nn.Module):
+    calls = []
+
+    def forward(self, logits, targets):
+        self.calls.append(len(logits))
+        return logits.square().mean()
 
 
 def one_number(logits, targets, dim):
@@ -72,6 +110,26 @@ def test_a_loss_that_is_no_single_number_is_told(runs_dir, capsys):
 def test_a_loss_without_a_gradient_is_told(runs_dir, capsys):
     assert train(runs_dir, "loss=own", "loss.name=detached", "loss._target_=my_losses.Detached") == 2
     assert "the loss does not depend on the logits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "has"), [("Learns", "parameter temperature"), ("Remembers", "buffer mean")])
+def test_a_loss_that_learns_or_remembers_is_refused(runs_dir, capsys, name, has):
+    assert train(runs_dir, "loss=own", "loss.name=state", f"loss._target_=my_losses.{name}") == 2
+    assert f"{name} has the {has}: what a loss learns or remembers is not saved" in capsys.readouterr().err
+
+
+def test_constants_of_torchs_losses_are_no_state(runs_dir):
+    assert train(runs_dir, "epochs=1", "loss=own", "loss.name=of_torch", "loss._target_=my_losses.OfTorch") == 0
+
+
+@pytest.mark.parametrize("diagnostics", ["false", "1", "3"])
+def test_a_loss_is_called_once_for_each_bucket_whatever_is_measured(runs_dir, diagnostics):
+    own = ["loss=own", "loss.name=once", "loss._target_=my_losses.Once", f"diagnostics={diagnostics}"]
+    sys.modules.pop("my_losses", None)
+    assert train(runs_dir, "epochs=2", *own) == 0
+    assert sys.modules["my_losses"].Once.calls == [64] * 8
+    (entry, _) = read_record(runs_dir)["history"]
+    assert ("gradient_norm" in entry) == (diagnostics != "false")
 
 
 @pytest.mark.parametrize(("way", "num_groups"), [("class", 80), ("sample", 64), ("joint", 1)])

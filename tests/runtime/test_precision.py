@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from margin_bench.errors import ConfigError
-from margin_bench.runtime.precision import autocast, resolve_precision
+from margin_bench.records.record import environment
+from margin_bench.runtime.precision import autocast, resolve_precision, set_tf32
 
 CPU = torch.device("cpu")
 
@@ -33,6 +34,13 @@ def test_a_named_precision_is_taken():
 def test_fp16_on_a_cpu_is_refused():
     with pytest.raises(ConfigError, match="precision=bf16 or precision=fp32"):
         resolve_precision("fp16")
+
+
+@pytest.mark.parametrize(("precision", "may_round"), [("fp32", False), ("bf16", True)])
+def test_float32_is_not_rounded_to_tf32_where_it_is_asked_for(precision, may_round):
+    set_tf32(precision)
+    assert torch.backends.cudnn.allow_tf32 == may_round
+    assert environment()["hardware"]["tf32"] == may_round
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

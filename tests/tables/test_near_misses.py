@@ -55,8 +55,8 @@ def test_a_record_from_before_a_parameter_stays_in_its_cell_as_long_as_that_has_
 ):
     run = write_run(tmp_path, DIGITS)
     ours = {group: our_files(group) for group in OPEN_GROUPS}
-    later = {"about": {"since": {"denominator": {"version": "0.3.0", "value": "counting"}}}}
+    later = {"about": {"since": {"normaliser": {"version": "0.3.0", "value": "counting"}}}}
     monkeypatch.setattr(schema, "our_files", {**ours, "loss": [each | later for each in ours["loss"]]}.get)
-    assert len(measured(tmp_path, "table3", "dataset=digits", "+loss.denominator=counting").records) == 1
-    table = measured(tmp_path, "table3", "dataset=digits", "+loss.denominator=all")
-    assert (table.records, table.left_out) == ([], [f"{run.name} differs in loss.denominator"])
+    assert len(measured(tmp_path, "table3", "dataset=digits", "+loss.normaliser=counting").records) == 1
+    table = measured(tmp_path, "table3", "dataset=digits", "+loss.normaliser=all")
+    assert (table.records, table.left_out) == ([], [f"{run.name} differs in loss.normaliser"])
