@@ -1,5 +1,7 @@
 """Records that are nearly in a table, and what is said about them."""
 
+import copy
+
 from margin_bench.config import schema
 from margin_bench.config.schema import OPEN_GROUPS
 from margin_bench.config.sources import our_files
@@ -54,9 +56,11 @@ def test_a_record_from_before_a_parameter_stays_in_its_cell_as_long_as_that_has_
     tmp_path, monkeypatch
 ):
     run = write_run(tmp_path, DIGITS)
-    ours = {group: our_files(group) for group in OPEN_GROUPS}
-    later = {"about": {"since": {"normaliser": {"version": "0.3.0", "value": "counting"}}}}
-    monkeypatch.setattr(schema, "our_files", {**ours, "loss": [each | later for each in ours["loss"]]}.get)
+    ours = {group: copy.deepcopy(our_files(group)) for group in OPEN_GROUPS}
+    later = {"normaliser": {"version": "0.3.0", "value": "counting"}}
+    for each in ours["loss"]:
+        each["about"] = {**each["about"], "since": {**each["about"].get("since", {}), **later}}
+    monkeypatch.setattr(schema, "our_files", ours.get)
     assert len(measured(tmp_path, "table3", "dataset=digits", "+loss.normaliser=counting").records) == 1
     table = measured(tmp_path, "table3", "dataset=digits", "+loss.normaliser=all")
     assert (table.records, table.left_out) == ([], [f"{run.name} differs in loss.normaliser"])
