@@ -89,7 +89,13 @@ class AlreadyRunningError(MarginBenchError):
 
 
 class StoppedError(MarginBenchError):
-    """A signal stopped the run, which saved its state first; or one of its processes ended and stopped the rest."""
+    """A signal stopped the run, which saved its state first; or one of its processes ended and stopped the rest.
+
+    Attributes:
+        rank: of the process that ended first; None where a signal came.
+    """
+
+    rank: int | None = None
 
 
 class EndedBySignal(KeyboardInterrupt):

@@ -32,7 +32,8 @@ from margin_bench.training.buckets import BatchLayout
 from margin_bench.training.models import build_model, head_of, model_inputs
 from margin_bench.training.optim import build_optimizer
 from margin_bench.training.progress import Progress
-from margin_bench.training.trainer import RunState, Trainer
+from margin_bench.training.run_state import RunState
+from margin_bench.training.trainer import Trainer
 
 NUM_CLASSES = 80
 NETS = {"test_resnet": ("timm", 64), "resnet50": ("torchvision", 224)}  # library, height and width in pixels

@@ -18,6 +18,7 @@ from margin_bench.errors import CheckpointError, ConfigError
 from margin_bench.metrics.paired import METRICS, PERCENTILES, Comparison, Difference, ScoredRun, compare
 from margin_bench.records.record import RECORD, find_run, read_finished
 from margin_bench.records.scores import SavedScores, load_scores
+from margin_bench.records.shape import check_shape
 from margin_bench.records.traits import traits_of_record
 from margin_bench.runtime.console import counted, say
 
@@ -96,6 +97,8 @@ def _group(name: str, runs_dir: Path) -> SeedGroup:
     """Read the runs that a name stands for."""
     run_dirs = [run_dir for word in name.split(",") for run_dir in _run_dirs(word, runs_dir)]
     records = {run_dir: read_finished(run_dir) for run_dir in run_dirs}
+    for run_dir, record in records.items():
+        check_shape(record, run_dir)
     by_seed = sorted(run_dirs, key=lambda run_dir: int(records[run_dir]["seed"]))
     _check_seeds_alone(name, [records[run_dir] for run_dir in by_seed])
     return SeedGroup(

@@ -69,7 +69,7 @@ def outcome_of(command: str, jobs: Sequence[Sequence[str]], config: DictConfig) 
 def _cause(error: MarginBenchError, run_dir: Path | None) -> str:
     """Return what an error says; if that is only that a process of the run ended, what the record says of it."""
     record = read_record(run_dir) if isinstance(error, StoppedError) and run_dir else None
-    return str(record["error"]) if record and record["status"] in (FAILED, DIVERGED) else str(error)
+    return str(record["error"]) if record and record.get("status") in (FAILED, DIVERGED) else str(error)
 
 
 def _in_cluster_job() -> bool:

@@ -15,6 +15,7 @@ from margin_bench.config.identity import run_id
 from margin_bench.config.schema import EvaluateConfig, TrainConfig, typed
 from margin_bench.records.paths import read_paths
 from margin_bench.records.record import FINISHED, read_record
+from margin_bench.records.shape import check_shape
 from margin_bench.records.summary import print_result
 from margin_bench.runtime.console import say
 
@@ -46,7 +47,8 @@ class Train:
         """Train the run, unless it is finished."""
         assert self.run_dir is not None
         record = read_record(self.run_dir)
-        if record is not None and record["status"] == FINISHED:
+        if record is not None and record.get("status") == FINISHED:
+            check_shape(record, self.run_dir)
             if os.environ.get("RANK", "0") == "0":
                 say(f"this run is finished already{_elsewhere(self.run_dir, self.config)}", sys.stderr)
                 print_result(record, self.run_dir)

@@ -72,7 +72,11 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
         raise _untrusted(path, "is not the record of a run")
     if content["schema"] != SCHEMA:
         raise _other_schema(path, content["schema"])
-    if content.pop("sha256") != checksum(content):
+    try:
+        is_unchanged = content.pop("sha256") == checksum(content)
+    except (RecursionError, ValueError) as error:  # deeper, or stranger, than can be written
+        raise _untrusted(path, "is not the record of a run") from error
+    if not is_unchanged:
         raise _untrusted(path, "was changed after it was written: its checksum is wrong")
     del content["schema"]
     return content
@@ -108,9 +112,10 @@ def read_finished(run_dir: Path) -> dict[str, Any]:
         {'map_class': 0.5}
     """
     record = read_record(run_dir)
-    if record is None or record["status"] != FINISHED:
+    status = "no record" if record is None else record.get("status")
+    if record is None or status != FINISHED:
         raise CheckpointError(
-            f"{run_dir} holds no finished run ({record['status'] if record else 'no record'})\n"
+            f"{run_dir} holds no finished run ({status})\n"
             "Give the directory of one or its id in runs_dir, or finish it by its own command first."
         )
     return record

@@ -4,6 +4,7 @@ Imports no torch.
 """
 
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from margin_bench.errors import CheckpointError
-from margin_bench.runtime.files import sha256, write_atomic
+from margin_bench.runtime.files import opened, sha256, write_atomic
 
 SCORES = "scores.npz"
 
@@ -40,16 +41,25 @@ def save_scores(run_dir: Path, saved: SavedScores) -> None:
 
 
 def scores_sha256(run_dir: Path) -> str | None:
-    """Return the SHA-256 of the saved scores; None where there are none."""
+    """Return the SHA-256 of the saved scores; None where there are none.
+
+    Raises:
+        CheckpointError: they cannot be read.
+    """
     path = run_dir / SCORES
-    return sha256(path) if path.is_file() else None
+    try:
+        return sha256(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.\nMake it readable.") from error
 
 
 def load_scores(run_dir: Path, record: dict[str, Any]) -> SavedScores:
     """Return the saved scores of a finished run.
 
     Raises:
-        CheckpointError: they are missing, or not those of the record.
+        CheckpointError: they are missing, cannot be read, or are not those of the record.
 
     Examples:
         >>> import tempfile
@@ -67,5 +77,29 @@ def load_scores(run_dir: Path, record: dict[str, Any]) -> SavedScores:
             "margin-bench evaluate recompute=true does without it where the weights are there. Else run it again,\n"
             "with another runs_dir where only its record was kept."
         )
-    with np.load(run_dir / SCORES, allow_pickle=False) as content:
-        return SavedScores(content["scores"], content["targets"], tuple(content["class_names"].tolist()))
+    try:
+        with opened(run_dir / SCORES) as file, np.load(file, allow_pickle=False) as content:
+            saved = SavedScores(content["scores"], content["targets"], tuple(map(str, content["class_names"])))
+            if content["class_names"].dtype.kind != "U":
+                raise TypeError("the class names are no text")
+        oddity = _oddity_of(saved)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        oddity = f"{type(error).__name__}: {error}"
+    if oddity:
+        raise CheckpointError(
+            f"{run_dir / SCORES} holds no scores of a run: {oddity}\n"
+            "margin-bench evaluate recompute=true does without it where the weights are there."
+        )
+    return saved
+
+
+def _oddity_of(saved: SavedScores) -> str | None:
+    """Return what scores, targets and class names are and must not be; None if they fit together."""
+    scores, targets, names = saved.scores, saved.targets, saved.class_names
+    if scores.dtype != np.float32 or targets.dtype != np.int8 or scores.ndim != 2:
+        return "expected scores float32 (N, C) and targets int8 (N, C)"
+    if scores.shape != targets.shape or scores.shape[1] != len(names) or not all(isinstance(n, str) for n in names):
+        return f"scores {scores.shape}, targets {targets.shape} and {len(names)} class names do not fit together"
+    if not np.isfinite(scores).all() or not np.isin(targets, (-1, 0, 1)).all():
+        return "expected finite scores, and targets of 1, 0 and -1"
+    return None

@@ -8,6 +8,7 @@ from margin_bench.metrics.named import named_metrics, values_of
 from margin_bench.metrics.protocols import report
 from margin_bench.records.record import find_run, read_finished
 from margin_bench.records.scores import load_scores
+from margin_bench.records.shape import check_shape
 from margin_bench.runtime.console import say
 
 
@@ -23,6 +24,7 @@ def evaluate(config: EvaluateConfig) -> None:
     metrics = named_metrics(config.metric.names)
     run_dir = find_run(config.run, Path(config.runs_dir))
     record = read_finished(run_dir)
+    check_shape(record, run_dir)
     if _are_saved(config, record):
         saved = load_scores(run_dir, record)
         where = f"saved scores of the test split, last epoch of {run_dir}"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from margin_bench.errors import CheckpointError, EndedBySignal, LostProcessError
+from margin_bench.errors import CheckpointError, LostProcessError, StoppedError
 from margin_bench.runtime.files import read_regular, write_atomic
 from margin_bench.runtime.world import World
 
@@ -35,9 +35,12 @@ def left(run_dir: Path, world: World) -> Iterator[None]:
         yield
     except LostProcessError as lost:
         _leave(run_dir, world, "")
-        raise LostProcessError(_cause(run_dir, world) or str(lost)) from lost
+        raise LostProcessError(_known_cause(run_dir, world) if world.is_first else str(lost)) from lost
+    except (KeyboardInterrupt, StoppedError):  # it was stopped, for whatever reason
+        _leave(run_dir, world, "")
+        raise
     except BaseException as error:
-        _leave(run_dir, world, _said(error))
+        _leave(run_dir, world, f"{type(error).__name__}: {error}".strip(": \n"))
         raise
 
 
@@ -47,11 +50,9 @@ def told(run_dir: Path) -> list[str]:
     return [f"process {rank} failed: {text}" for rank, text in sorted(texts) if text]
 
 
-def _said(error: BaseException) -> str:
-    text = str(error).strip()
-    if isinstance(error, EndedBySignal):
-        return text
-    return f"{type(error).__name__}{f': {text}' if text else ''}"
+def has_left_something(run_dir: Path, rank: int) -> bool:
+    """Return whether a process came to the end of its work in some way: it did not crash, nor was it killed."""
+    return (run_dir / FOLDER / str(rank)).exists()
 
 
 def _leave(run_dir: Path, world: World, text: str) -> None:
@@ -61,23 +62,20 @@ def _leave(run_dir: Path, world: World, text: str) -> None:
             write_atomic(run_dir / FOLDER / str(world.rank), text.encode("utf-8", "backslashreplace"))
 
 
-def _cause(run_dir: Path, world: World) -> str:
-    """Return in words which process is the cause and why; nothing in a process that is not the first."""
-    if not world.is_first:
-        return ""
+def _known_cause(run_dir: Path, world: World) -> str:
+    """Return in words which process is the cause, and why."""
     until = time.monotonic() + SECONDS_TO_TELL
     while not told(run_dir) and _silent(run_dir, world) and time.monotonic() < until:
         time.sleep(0.05)
     if causes := told(run_dir):
         return causes[0]
-    silent = _silent(run_dir, world)
-    names = ", ".join(map(str, silent)) or "?"
+    names = ", ".join(map(str, _silent(run_dir, world))) or "?"
     return f"{UNKNOWN_CAUSE}: {names} of {world.size}, counted from 0, crashed, was killed or hangs"
 
 
 def _silent(run_dir: Path, world: World) -> list[int]:
     """Return the ranks that have left nothing."""
-    return [rank for rank in range(world.size) if not (run_dir / FOLDER / str(rank)).exists()]
+    return [rank for rank in range(world.size) if not has_left_something(run_dir, rank)]
 
 
 def _read(path: Path) -> str:

@@ -101,7 +101,7 @@ def _predict(
 def _weights(run_dir: Path, which: str, expected_sha256: str) -> dict[str, Tensor]:
     if which == "last":
         path = run_dir / WEIGHTS
-        if not path.is_file() or sha256(path) != expected_sha256:
+        if _sha256(path) != expected_sha256:
             raise CheckpointError(
                 f"{path} is missing or not what the record says: another SHA-256\n"
                 "Take weights=best, or delete the run's folder and run it again."
@@ -112,3 +112,17 @@ def _weights(run_dir: Path, which: str, expected_sha256: str) -> dict[str, Tenso
         raise CheckpointError(f"{run_dir} holds no best checkpoint; take weights=last")
     model_state: dict[str, Tensor] = state["model"]
     return model_state
+
+
+def _sha256(path: Path) -> str | None:
+    """Return the SHA-256 of a file; None where there is none.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        return sha256(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.\nMake it readable.") from error

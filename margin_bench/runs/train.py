@@ -17,7 +17,7 @@ from margin_bench.config.build import no_exit
 from margin_bench.config.identity import files_sha256
 from margin_bench.config.schema import PAPER, TrainConfig
 from margin_bench.data.facts import facts
-from margin_bench.errors import DataError, DivergedError, ExitCode, MarginBenchError, StoppedError
+from margin_bench.errors import DataError, DivergedError, MarginBenchError, StoppedError
 from margin_bench.metrics.protocols import in_percent
 from margin_bench.records.history import write_history, write_log
 from margin_bench.records.paths import text_without_paths, without_paths, write_paths
@@ -70,21 +70,30 @@ def train(config: TrainConfig, run_dir: Path) -> None:
 
 
 def _complete_record(run_dir: Path, stopped: StoppedError) -> None:
-    """Write into the record what ended a run of local processes, where none of them could: the first was killed, say.
+    """Write into the record what ended a run of local processes, where the first of them did not know.
+
+    It may have been killed; or it found only that another did not answer, and was stopped for that.
 
     Args:
-        stopped: what the launcher says of the process that ended first.
+        stopped: what the launcher says of the process that ended first, or of the signal that came.
     """
     record = read_record(run_dir)
-    if record is not None and (record["status"] == RUNNING or (record["error"] or "").startswith(UNKNOWN_CAUSE)):
-        is_stop = stopped.exit_code in (ExitCode.PREEMPTED, ExitCode.INTERRUPTED)
-        causes = process_errors.told(run_dir)
-        record |= {
-            "status": STOPPED if is_stop else FAILED,
-            "error": causes[0] if causes else str(stopped),
-            "ended": record["ended"] or _now(),
-        }
-        write_record(run_dir, record)
+    changes = {} if record is None else _completion(record, stopped, run_dir)
+    if record and changes:
+        write_record(run_dir, record | changes | {"ended": record["ended"] or _now()})
+
+
+def _completion(record: dict[str, Any], stopped: StoppedError, run_dir: Path) -> dict[str, Any]:
+    """Return the entries of a record that its process could not know."""
+    if stopped.rank is None:
+        return {"status": STOPPED, "error": str(stopped)} if record["status"] in (RUNNING, FAILED) else {}
+    is_known = record["status"] in (FAILED, DIVERGED) and UNKNOWN_CAUSE not in str(record["error"])
+    if is_known or record["status"] == FINISHED:
+        return {}
+    causes = process_errors.told(run_dir)
+    if not causes and record["status"] == FAILED and process_errors.has_left_something(run_dir, stopped.rank):
+        return {}  # which names the process that did not answer
+    return {"status": FAILED, "error": causes[0] if causes else str(stopped)}
 
 
 def _train_process(config: TrainConfig, run_dir: Path) -> None:
@@ -95,7 +104,7 @@ def _train_process(config: TrainConfig, run_dir: Path) -> None:
             sweep(run_dir, seconds=0)
             process_errors.clear(run_dir)
         record = world.from_first(read_record(run_dir))
-        if record is None or record["status"] != FINISHED:  # another process may have finished it by now
+        if record is None or record.get("status") != FINISHED:  # another process may have finished it by now
             record, paths = _new_record(config, run_dir, world)
             with _recorded(record, paths, run_dir, world), process_errors.left(run_dir, world), runtime_errors():
                 run = _Run(config, run_dir, world)

@@ -220,7 +220,9 @@ def _launch(function: Callable[..., None], *args: Any, num_processes: int) -> No
         is_ours = failure.exitcode in set(ExitCode)  # any other is that of a crash
         code = failure.exitcode if is_ours else RunError.exit_code
         how = f"with exit code {failure.exitcode}" if failure.exitcode >= 0 else f"by {failure.signal_name()}"
-        raise StoppedError(f"process {rank} of the run ended first, {how}", code) from None
+        ended = StoppedError(f"process {rank} of the run ended first, {how}", code)
+        ended.rank = rank
+        raise ended from None
     except SignalException as stopped:
         code = EXIT_CODES.get(stopped.sigval, ExitCode.PREEMPTED)
         raise StoppedError(f"stopped by {stopped.sigval.name}", code) from None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from margin_bench.config.schema import PAPER
 from margin_bench.records.record import DIVERGED, FINISHED, Record, read_records
+from margin_bench.records.shape import oddity_of
 from margin_bench.records.traits import Traits, traits_of_record
 
 NAMED = {"dataset": "name", "backbone": "name", "loss": "_target_"}  # the key of each that tells its runs apart
@@ -50,10 +51,13 @@ class Records:
 
 def load_records(runs_dir: Path) -> Records:
     """Read all records under a folder."""
-    readable, unread = read_records(runs_dir)
+    found, unread = read_records(runs_dir)
     usable: dict[str, Record] = {}
     unusable = []
-    for record in readable:
+    for record in found:
+        if oddity := oddity_of(record):
+            unread.append(f"{record.get('run_id')!s:.100} is no record of a run: {oddity}")
+            continue
         reason = _reason(record, usable)
         if reason:
             unusable.append((record, reason))

@@ -1,12 +1,14 @@
 """Save and load the state of a run, so that no kill, full disk or flipped bit goes unnoticed; read and write weights.
 
 A folder of checkpoints holds one file for each saved state, and `manifest.json`. The manifest names the last two states
-and the best one, each with its checksum. A state counts once the manifest names it.
+and the best one, each with its checksum. Where it is broken or gone, it is made anew from the files, whose names tell
+as much.
 """
 
 import io
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,9 +25,11 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 NUM_KEPT = 2
+BEST = "-best"  # in the name of a state that was the best so far
+FILE_NAME = re.compile(rf"epoch(\d{{4,}})-step(\d{{7,}})-([0-9a-f]{{8}})({BEST})?\.pt")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class _Entry:
     """Name a saved state, as the manifest does."""
 
@@ -60,7 +64,7 @@ def save(folder: Path, state: dict[str, Any], *, epoch: int, step: int, best: bo
         best: whether this is the best state so far.
 
     Raises:
-        CheckpointError: it cannot be written, or the folder's manifest is broken.
+        CheckpointError: it cannot be written, or the folder's manifest cannot be read.
     """
     manifest = _read_manifest(folder)
     buffer = io.BytesIO()
@@ -68,7 +72,8 @@ def save(folder: Path, state: dict[str, Any], *, epoch: int, step: int, best: bo
     data = buffer.getvalue()
     checksum = sha256(data)
     # With the checksum in its name, a state saved twice at one step replaces no file that the manifest names.
-    entry = _Entry(f"epoch{epoch:04d}-step{step:07d}-{checksum[:8]}.pt", checksum, epoch, step)
+    mark = BEST if best else ""
+    entry = _Entry(f"epoch{epoch:04d}-step{step:07d}-{checksum[:8]}{mark}.pt", checksum, epoch, step)
     write_atomic(folder / entry.file, data)
     # A state at this step or a later one was broken, so the run went back to an earlier one.
     before = [other for other in manifest.latest if (other.epoch, other.step) < (epoch, step)]
@@ -201,17 +206,43 @@ def _read_manifest(folder: Path) -> _Manifest:
         best = content["best"]
         return _Manifest(tuple(map(_entry, content["latest"])), None if best is None else _entry(best))
     except FileNotFoundError:
-        return _Manifest()
+        return _manifest_of_files(folder, "is missing")
     except OSError as error:
         raise CheckpointError(f"Cannot read {path}: {error.strerror or error}.\nMake it readable.") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(
-            f"Expected a list of checkpoints in {path}, found something else.\n{_start_anew(folder)}"
-        ) from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        manifest = _manifest_of_files(folder, "is broken")
+        if not manifest.latest:
+            raise CheckpointError(
+                f"Expected a list of checkpoints in {path}, found something else.\n{_start_anew(folder)}"
+            ) from error
+        return manifest
+
+
+def _manifest_of_files(folder: Path, cause: str) -> _Manifest:
+    """Return the manifest that the whole files of a folder tell; without any, an empty one."""
+    named = [(path, match) for path in folder.glob("*.pt") if (match := FILE_NAME.fullmatch(path.name))]
+    found = [(_entry_of_file(path, match), bool(match[4])) for path, match in named]
+    whole = sorted(((entry.epoch, entry.step), entry, best) for entry, best in found if entry is not None)
+    if not whole:
+        return _Manifest()
+    logger.warning("%s %s; it is made anew from %d checkpoints.", folder / MANIFEST, cause, len(whole))
+    latest = [entry for _, entry, _ in reversed(whole)]
+    return _Manifest(tuple(latest[:NUM_KEPT]), next((entry for _, entry, best in reversed(whole) if best), None))
+
+
+def _entry_of_file(path: Path, match: re.Match[str]) -> _Entry | None:
+    """Return the entry of a state by its file's name; None if its content has another checksum."""
+    try:
+        checksum = sha256(path)
+    except OSError:
+        return None
+    return _Entry(path.name, checksum, int(match[1]), int(match[2])) if checksum.startswith(match[3]) else None
 
 
 def _entry(content: dict[str, Any]) -> _Entry:
     entry = _Entry(**content)
+    if not all(type(number) is int for number in (entry.epoch, entry.step)) or not isinstance(entry.sha256, str):
+        raise ValueError("an entry has no place or no checksum")
     if Path(entry.file).name != entry.file:
         raise ValueError(f"{entry.file} is not a plain file name")
     return entry

@@ -11,41 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from margin_bench.data.loading import TrainSampler
-from margin_bench.errors import DivergedError, EndedBySignal
+from margin_bench.errors import CheckpointError, DivergedError, EndedBySignal
 from margin_bench.runtime.precision import autocast
 from margin_bench.runtime.signals import StopRequest
 from margin_bench.runtime.world import World
 from margin_bench.training.buckets import BatchLayout, backward_batch
-from margin_bench.training.diagnostics import STATISTICS, summary
+from margin_bench.training.diagnostics import summary
 from margin_bench.training.exchange import GradientExchange
 from margin_bench.training.models import load_trained, model_inputs
 from margin_bench.training.optim import set_rates
 from margin_bench.training.progress import Progress
+from margin_bench.training.run_state import RunState, run_state_of
 
-
-@dataclass
-class RunState:
-    """The progress of a run: all that a checkpoint holds besides the states of model, optimiser and gradient scaler.
-
-    Attributes:
-        epoch: epochs that are finished and, where due, evaluated.
-        step: steps done in the epoch after those.
-        statistics: STATISTICS summed over these steps and all processes.
-        train_seconds, evaluate_seconds: spent so far, over all starts of the run.
-        history: one entry per finished epoch.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    statistics: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
-    train_seconds: float = 0.0
-    evaluate_seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-    def finish_epoch(self, entry: dict[str, Any]) -> None:
-        """Add the epoch to the history and begin the next one."""
-        self.history.append(entry)
-        self.epoch, self.step, self.statistics = self.epoch + 1, 0, [0.0] * len(STATISTICS)
+SET_BY_THE_RUN = ("initial_lr", "momentum", "dampening", "nesterov", "weight_decay", "maximize", "params")
 
 
 @dataclass
@@ -84,12 +62,37 @@ class Trainer:
         """Go back to what `state` has returned.
 
         Raises:
-            CheckpointError: the weights do not fit the model, as the code of a backbone has changed.
+            CheckpointError: it cannot be a state of this run, as the code of a backbone has changed, say.
         """
-        load_trained(self.model, state["model"], "the checkpoint")
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.run_state = RunState(**state["run"])
+        try:
+            load_trained(self.model, state["model"], "the checkpoint")
+            self._check_optimizer_state(state["optimizer"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+            self.run_state = run_state_of(state["run"], self.epochs, self.steps_per_epoch)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError) as error:
+            cause = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+            raise CheckpointError(
+                f"the checkpoint cannot be one of this run: {cause}\n"
+                "Another version of margin-bench may have written it. Delete the run's folder and run it again."
+            ) from error
+
+    def _check_optimizer_state(self, state: dict[str, Any]) -> None:
+        """Refuse a state whose rates, factors or shapes are not those of this run; torch would take them over.
+
+        Raises:
+            ValueError: names what differs.
+        """
+        groups = self.optimizer.param_groups
+        for own, other in zip(self.optimizer.state_dict()["param_groups"], state["param_groups"], strict=True):
+            differing = [name for name in SET_BY_THE_RUN if own[name] != other[name]]
+            if differing:
+                raise ValueError(f"the optimiser has another {differing[0]}")
+        parameters = [parameter for group in groups for parameter in group["params"]]
+        for index, entry in state["state"].items():
+            for name, value in entry.items():
+                if isinstance(value, Tensor) and value.shape != parameters[index].shape:
+                    raise ValueError(f"the optimiser has {name} of shape {tuple(value.shape)} for another parameter")
 
     def train_epoch(self, stop: StopRequest, progress: Progress) -> int:
         """Train to the end of the epoch, or to the step boundary at which a stop is asked for.

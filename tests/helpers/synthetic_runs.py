@@ -50,17 +50,30 @@ def write_run(
         own: the user's folder of YAML files, if there is one.
         changes: of entries of the record.
     """
+    record = record_of(words, seed, scores, precision, own)
+    run_dir: Path = runs_dir / record["run_id"]
+    write_record(run_dir, record | changes)
+    return run_dir
+
+
+def record_of(
+    words: str,
+    seed: int = 0,
+    scores: tuple[float, float] = (50.0, 70.0),
+    precision: str = "fp32",
+    own: Path | None = None,
+) -> dict[str, Any]:
+    """Return the record that `write_run` writes."""
     config = _with_seed(_config(words, precision, Sources(own)), seed)
-    run_id = id_of(identity(config))
     metrics = {
         "map_class": scores[0] / 100,
         "map_sample": scores[1] / 100,
         "classes_left_out": 0,
         "samples_left_out": 0,
     }
-    record = {
+    return {
         "status": "finished",
-        "run_id": run_id,
+        "run_id": id_of(identity(config)),
         "config": without_paths(config)[0],
         "files_sha256": files_sha256(config),
         "seed": seed,
@@ -84,8 +97,6 @@ def write_run(
         "ended": "2026-01-02T03:05:15+00:00",
         "error": None,
     }
-    write_record(runs_dir / run_id, record | changes)
-    return runs_dir / run_id
 
 
 @cache

@@ -208,7 +208,8 @@ def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_graphics_cards_are_named_if_torch_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = SimpleNamespace(device_count=lambda: 2, get_device_name=lambda index: f"card {index}")
-    fake = SimpleNamespace(get_num_threads=lambda: 3, cuda=cuda)
+    backends = SimpleNamespace(cudnn=SimpleNamespace(allow_tf32=True))
+    fake = SimpleNamespace(get_num_threads=lambda: 3, cuda=cuda, backends=backends)
 
     monkeypatch.setitem(sys.modules, "torch", fake)
     assert environment()["hardware"]["gpus"] == ["card 0", "card 1"]

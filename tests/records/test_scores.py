@@ -1,5 +1,7 @@
 """Saved scores come back as they were, or not at all."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -38,4 +40,52 @@ def test_scores_that_the_record_does_not_vouch_for_are_refused(tmp_path, recorde
 def test_missing_scores_are_told(tmp_path):
     assert scores_sha256(tmp_path) is None
     with pytest.raises(CheckpointError, match=r"scores\.npz is missing"):
+        load_scores(tmp_path, {"scores_sha256": None})
+
+
+def saved_as(folder, **arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    (folder / "scores.npz").write_bytes(buffer.getvalue())
+
+
+WHOLE = {"scores": SAVED.scores, "targets": SAVED.targets, "class_names": np.array(SAVED.class_names)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scores": None},
+        {"targets": None},
+        {"class_names": None},
+        {"scores": SAVED.scores[:, :1]},
+        {"scores": SAVED.scores.astype(np.float64)},
+        {"scores": np.full_like(SAVED.scores, np.nan)},
+        {"scores": SAVED.scores[0]},
+        {"targets": SAVED.targets[:1]},
+        {"targets": np.full_like(SAVED.targets, 7)},
+        {"targets": SAVED.targets.astype(np.int64)},
+        {"class_names": np.array(["one"])},
+        {"class_names": np.array([1, 2])},
+        {"class_names": np.array("ab")},
+        {"class_names": np.array([{}, []], object)},
+    ],
+    ids=repr,
+)
+def test_scores_that_are_none_are_refused_though_their_checksum_is_right(tmp_path, changes):
+    saved_as(tmp_path, **{key: value for key, value in (WHOLE | changes).items() if value is not None})
+    with pytest.raises(CheckpointError, match="holds no scores of a run"):
+        load_scores(tmp_path, {"scores_sha256": scores_sha256(tmp_path)})
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY", b"text"])
+def test_a_file_of_another_kind_is_refused_though_its_checksum_is_right(tmp_path, content):
+    (tmp_path / "scores.npz").write_bytes(content)
+    with pytest.raises(CheckpointError, match="holds no scores of a run"):
+        load_scores(tmp_path, {"scores_sha256": scores_sha256(tmp_path)})
+
+
+def test_what_cannot_be_read_is_told(tmp_path):
+    (tmp_path / "scores.npz").mkdir()
+    with pytest.raises(CheckpointError, match="cannot be read"):
         load_scores(tmp_path, {"scores_sha256": None})

@@ -190,11 +190,11 @@ def start_what_ends(tmp_path, monkeypatch, ending, rank, *overrides):
 @pytest.mark.parametrize(
     ("rank", "ending", "exit_code", "said", "cause"),
     [
-        (1, "os._exit(9)", 5, "process 1 of the run ended first, with exit code 9", "1 of 2"),
+        (1, "os._exit(9)", 5, "process 1 of the run ended first, with exit code 9", "process 1 of the run"),
         (1, "raise ValueError('odd')", 1, "process 1 of the run ended first", "process 1 failed: ValueError: odd"),
         (0, "raise ValueError('odd')", 1, "process 0 of the run ended first, with", "odd"),
         (1, "raise MemoryError", 5, "process 1 of the run ended first", "process 1 failed: RunError: no memory left"),
-        (1, "os.kill(os.getpid(), signal.SIGKILL)", 5, "process 1 of the run ended first, by SIGKILL", "1 of 2"),
+        (1, "os.kill(os.getpid(), signal.SIGKILL)", 5, "process 1 of the run ended first, by SIGKILL", "SIGKILL"),
         (0, "os.kill(os.getpid(), signal.SIGKILL)", 5, "process 0 of the run ended", "process 0 of the run"),
     ],
 )
@@ -245,7 +245,7 @@ def test_no_memory_is_told_with_what_to_lower(tmp_path, monkeypatch, cause):
 GETS_STUCK = """
 import time
 from pathlib import Path
-from margin_bench.data.transforms import Scenes
+from margin_bench.data.scenes import Scenes
 
 class Stuck(Scenes):
     def __call__(self, image, rng):

@@ -280,6 +280,34 @@ def test_a_foreign_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
             use(tmp_path)
 
 
+@pytest.mark.parametrize("damage", ["every bit", "cut", "missing"])
+def test_a_broken_manifest_is_made_anew_from_whole_files(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for step in range(1, 6):
+        save_at(tmp_path, step, best=step == 2)
+    manifest = tmp_path / "manifest.json"
+    whole = manifest.read_bytes()
+    for position in range(0, len(whole), 7 if damage == "every bit" else len(whole)):
+        if damage == "every bit":
+            flip_bit(manifest, position)
+        elif damage == "cut":
+            manifest.write_bytes(whole[: len(whole) // 2])
+        else:
+            manifest.unlink()
+        assert step_of(load_latest(tmp_path)) in (4, 5)  # a wrong checksum of the newest leaves the one before
+        manifest.write_bytes(whole)
+    caplog.clear()
+    manifest.write_bytes(b"{")
+    assert step_of(load_latest(tmp_path)) == 5
+    assert step_of(load_best(tmp_path)) == 2
+    assert "it is made anew from 3 checkpoints" in caplog.text
+    flip_bit(state_files(tmp_path)[-1], 100)
+    assert step_of(load_latest(tmp_path)) == 4
+    save_at(tmp_path, 6)
+    assert [step_of(load_latest(tmp_path)), step_of(load_best(tmp_path))] == [6, 2]
+
+
 @pytest.mark.parametrize("content", ["code", "list"])
 def test_a_file_that_is_no_state_is_refused_although_its_checksum_is_right(content: str, tmp_path: Path) -> None:
     made = tmp_path / "made by the pickle"

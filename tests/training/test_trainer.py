@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from margin_bench.data.loading import TrainSampler
-from margin_bench.errors import RunError
+from margin_bench.errors import CheckpointError, RunError
 from margin_bench.losses import TwoWayLoss
 from margin_bench.runtime.signals import StopRequest
 from margin_bench.runtime.world import World
@@ -162,3 +162,54 @@ def test_a_gradient_that_overflows_in_half_precision_lowers_the_scale_and_moves_
     assert trainer.train_epoch(StopRequest(), quiet()) == 0
     trainer.check_finite()
     assert max(parameter.abs().max() for parameter in trainer.model.parameters()) < 10
+
+
+def without(key):
+    def change(state):
+        del state[key]
+
+    return change
+
+
+def put(section, key, value):
+    def change(state):
+        state[section][key] = value
+
+    return change
+
+
+def other_rate(state):
+    state["optimizer"]["param_groups"][0]["initial_lr"] = 7.0
+
+
+def other_shape(state):
+    state["optimizer"]["state"][0]["momentum_buffer"] = torch.zeros(1)
+
+
+def one_group(state):
+    state["optimizer"]["param_groups"].pop()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without("model"), "it lacks 'model'"),
+        (without("optimizer"), "it lacks 'optimizer'"),
+        (without("scaler"), "it lacks 'scaler'"),
+        (without("run"), "it lacks 'run'"),
+        (put("run", "epoch", 10**9), "epoch is 1000000000, of 2"),
+        (put("run", "step", 999), "step is 999"),
+        (put("model", "more", torch.zeros(1)), "do not fit"),
+        (put("optimizer", "param_groups", []), "cannot be one of this run"),
+        (other_rate, "the optimiser has another initial_lr"),
+        (other_shape, "the optimiser has momentum_buffer of shape"),
+        (one_group, "cannot be one of this run"),
+    ],
+)
+def test_a_state_of_another_run_is_refused(change, said):
+    trainer = make_trainer()
+    train_until_stopped(trainer)
+    state = copy.deepcopy(trainer.state())
+    change(state)
+    with pytest.raises(CheckpointError, match=said):
+        make_trainer().load_state(state)
