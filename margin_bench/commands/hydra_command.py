@@ -16,7 +16,7 @@ from margin_bench.commands.yaml_comments import comments_of, with_comments
 from margin_bench.config.compose import check, refuse_sweeps
 from margin_bench.config.hydra_internals import arguments_parser
 from margin_bench.config.sources import Sources, configs_dir, register_resolvers
-from margin_bench.errors import ConfigError, MarginBenchError
+from margin_bench.errors import ConfigError
 from margin_bench.launch.task import TASKS
 from margin_bench.runtime.console import say
 
@@ -128,13 +128,13 @@ def _shown(command: str, line: argparse.Namespace, arguments: Sequence[str]) -> 
 
 def _hand_over(command: str, line: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Let Hydra do the task, or print what its options ask for; raise what ended it."""
-    errors: list[MarginBenchError] = []
+    errors: list[Exception] = []
 
     def task(config: DictConfig) -> None:
-        """Do the task, and keep an error of the user, which Hydra would print in its own way."""
+        """Do the task, and keep its error, which Hydra would print in its own way, with forty lines of its own."""
         try:
             TASKS[command](config).do()
-        except MarginBenchError as error:
+        except Exception as error:
             errors.append(error)
 
     register_resolvers()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from margin_bench.errors import ConfigError, MarginBenchError
+from margin_bench.runtime.foreign import foreign_traceback
 
 NOT_ARGUMENTS = ("_target_", "name", "revision", "about")
 
@@ -39,11 +40,21 @@ def call(target: str, arguments: Mapping[str, Any]) -> Any:
     except TypeError as error:
         raise ConfigError(f"{target}: {error}") from error
     if not target.startswith("margin_bench."):
-        with no_exit(target):
-            return function(**arguments)
+        return _call_foreign(target, function, arguments)
     try:
         return function(**arguments)
     except ValueError as error:
+        raise ConfigError(f"{target}: {error}") from error
+
+
+def _call_foreign(target: str, function: Any, arguments: Mapping[str, Any]) -> Any:
+    """Call what is not ours; an error in it stays as it is, but that it does not take what it is called with."""
+    try:
+        with no_exit(target):
+            return function(**arguments)
+    except TypeError as error:
+        if foreign_traceback(error) is not None:
+            raise
         raise ConfigError(f"{target}: {error}") from error
 
 

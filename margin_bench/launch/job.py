@@ -15,6 +15,7 @@ from margin_bench.errors import ExitCode, MarginBenchError, StoppedError
 from margin_bench.launch.task import TASKS
 from margin_bench.records.record import DIVERGED, FAILED, read_record
 from margin_bench.runtime.console import say, tell
+from margin_bench.runtime.foreign import foreign_traceback
 from margin_bench.runtime.signals import EXIT_CODES
 
 
@@ -61,7 +62,11 @@ def outcome_of(command: str, jobs: Sequence[Sequence[str]], config: DictConfig) 
         tell(str(error))
         return Outcome(error.exit_code, _cause(error, run_dir), run_dir)
     except Exception as error:
-        traceback.print_exc()
+        told = foreign_traceback(error)
+        if told is None:
+            traceback.print_exc()
+        else:
+            tell(f"an error in code of your own\n{told}")
         return Outcome(ExitCode.FAILED, f"{type(error).__name__}: {error}", run_dir)
     return Outcome(run_dir=run_dir)
 

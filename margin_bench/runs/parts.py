@@ -1,6 +1,7 @@
 """Make the parts that a checked configuration names: splits, model, loss, loaders, trainer."""
 
 import dataclasses
+import inspect
 import os
 import shlex
 import sys
@@ -220,9 +221,22 @@ def loss_of(loss: dict[str, Any], split: Split, device: torch.device) -> Callabl
             raise ConfigError("loss.class_frequencies is counted on the training targets; leave it out")
         more["class_frequencies"] = torch.from_numpy(class_frequencies(split.targets))
     built: Callable[[Tensor, Tensor], Tensor] = build(loss, **more)
+    _check_call(built)
     if isinstance(built, nn.Module):
         _refuse_state(built)
     return built.to(device) if isinstance(built, nn.Module) else built
+
+
+def _check_call(loss: Any) -> None:
+    """Refuse what cannot be called as a loss is."""
+    function = loss.forward if isinstance(loss, nn.Module) else loss
+    try:
+        inspect.signature(function).bind("logits", "targets")
+    except TypeError as error:
+        raise ConfigError(
+            f"{type(loss).__name__} is no loss, which is called as loss(logits, targets): {error}\n"
+            "Give it these two, a float (M, C) and an int8 (M, C), and no other without a default."
+        ) from error
 
 
 def _refuse_state(loss: nn.Module) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from margin_bench.errors import EndedBySignal, ExitCode, MarginBenchError, OutputError, RunError
+from margin_bench.runtime.foreign import foreign_traceback
 
 SHOWN = 100  # characters of a file's name in a message
 # What the system may answer to what a user gives, wherever it comes, and the exit code that tells it.
@@ -23,7 +24,8 @@ OF_THE_MACHINE = {
 def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
     """Call `function(*args)` and return the exit code.
 
-    A mistake of the user, and what the machine could not do, is told in a message; an error of ours is raised.
+    A mistake of the user, and what the machine could not do, is told in a message; an error in the user's own code by
+    its traceback, without ours. An error of ours is raised.
     """
     try:
         function(*args)
@@ -35,14 +37,25 @@ def exit_code_of(function: Callable[..., Any], *args: Any) -> int:
         return ExitCode.RUN
     except OSError as error:
         if error.errno not in OF_THE_MACHINE:
-            raise
+            return _failed(error)
         tell(f"{error.strerror}{f': {str(error.filename)[:SHOWN]!r}' if error.filename else ''}")
         return OF_THE_MACHINE[error.errno]
+    except Exception as error:
+        return _failed(error)
     except KeyboardInterrupt as interrupt:
         code = interrupt.exit_code if isinstance(interrupt, EndedBySignal) else ExitCode.INTERRUPTED
         tell(code.meaning)
         return code
     return ExitCode.DONE
+
+
+def _failed(error: Exception) -> int:
+    """Tell an error in the user's own code; raise one of ours."""
+    told = foreign_traceback(error)
+    if told is None:
+        raise error
+    tell(f"an error in code of your own\n{told}")
+    return ExitCode.FAILED
 
 
 def no_memory(cause: str) -> RunError:

@@ -54,6 +54,25 @@ class Remembers(Learns):
         self.register_buffer("mean", torch.zeros(()))
 
 
+class WantsThree(nn.Module):
+    def forward(self, logits, targets, weights):
+        return logits.mean()
+
+
+class HasAMistake(nn.Module):
+    def forward(self, logits, targets):
+        return self.mean(logits)
+
+    def mean(self, logits):
+        raise ValueError("a mistake of my own")
+
+
+class HasOneAtFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        raise ValueError("a mistake at first")
+
+
 class OfTorch(nn.Module):
     """Its constants are torch's."""
 
@@ -110,6 +129,33 @@ def test_a_loss_that_is_no_single_number_is_told(runs_dir, capsys):
 def test_a_loss_without_a_gradient_is_told(runs_dir, capsys):
     assert train(runs_dir, "loss=own", "loss.name=detached", "loss._target_=my_losses.Detached") == 2
     assert "the loss does not depend on the logits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "said"),
+    [
+        ("WantsThree", [], "WantsThree is no loss, which is called as loss(logits, targets): missing a required"),
+        ("OfTorch", ["+loss.unknown=1"], "my_losses.OfTorch: got an unexpected keyword argument 'unknown'"),
+        ("Detached", ["+loss.unknown=1"], "my_losses.Detached: Detached.__init__() got an unexpected keyword"),
+    ],
+)
+def test_a_wrong_call_is_told_in_a_line(runs_dir, capsys, name, more, said):
+    assert train(runs_dir, "loss=own", "loss.name=wrong", f"loss._target_=my_losses.{name}", *more) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) <= 3
+
+
+@pytest.mark.parametrize(("name", "last"), [("HasAMistake", "of my own"), ("HasOneAtFirst", "at first")])
+def test_an_error_in_code_of_the_users_own_shows_where_it_is_and_nothing_of_ours(runs_dir, capsys, name, last):
+    assert train(runs_dir, "loss=own", "loss.name=wrong", f"loss._target_=my_losses.{name}") == 1
+    told = capsys.readouterr().err
+    assert "an error in code of your own\nTraceback" in told
+    assert f"ValueError: a mistake {last}" in told
+    assert "my_losses.py" in told
+    assert "hydra" not in told
+    assert len(told.splitlines()) < 12
+    assert read_record(runs_dir)["status"] == "failed"
 
 
 @pytest.mark.parametrize(("name", "has"), [("Learns", "parameter temperature"), ("Remembers", "buffer mean")])

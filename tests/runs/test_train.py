@@ -30,6 +30,7 @@ LOSS_WITHOUT_PARAMETERS = [
     "~loss.positive_temperature",
     "~loss.negative_temperature",
     "~loss.logit_bias",
+    "~loss.denominator",
 ]
 
 
