@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from margin_bench import __version__
 from margin_bench.errors import ConfigError, ExitCode, nearest
-from margin_bench.runtime.console import exit_code_of, say
+from margin_bench.runtime.console import exit_code_of, say, show_warnings
 from margin_bench.runtime.signals import ended_by_signals
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _heedful(arguments: list[str]) -> None:
     """Run one command line; a signal ends it, wherever it is."""
+    show_warnings()
     with ended_by_signals():
         _run(arguments)
 

@@ -262,3 +262,34 @@ def test_a_pipe_among_yaml_files_is_not_waited_for(tmp_path, capsys):
     os.mkfifo(tmp_path / "loss" / "mine.yaml")
     assert main(["train", "--config-dir", str(tmp_path), "loss=mine", "--cfg", "job"]) == 2
     assert "mine.yaml cannot be read" in capsys.readouterr().err
+
+
+ESCAPES = "\x1b[31mred\x07"
+
+
+def test_no_word_of_a_command_line_moves_the_terminal(tmp_path, capsys):
+    for words in (
+        ["train", f"dataset={ESCAPES}"],
+        ["train", f"{ESCAPES}=1"],
+        [ESCAPES],
+        ["evaluate", f"run={ESCAPES}"],
+        ["compare", ESCAPES, "b"],
+        ["data", "check", "csv", f"dataset.file={tmp_path}/{ESCAPES}.csv"],
+        ["losses", ESCAPES],
+        ["tables", f"runs_dir={tmp_path}/{ESCAPES}"],
+    ):
+        main(words)
+        told = capsys.readouterr()
+        assert not {"\x1b", "\x07"} & set(told.out + told.err), words
+
+
+def test_names_of_classes_and_files_move_no_terminal(tmp_path, capsys):
+    (tmp_path / "labels.csv").write_text(f"file,{ESCAPES},b\n{ESCAPES}.jpg,1,0\nx.jpg,0,1\n", encoding="utf-8")
+    words = [f"dataset.file={tmp_path}/labels.csv", f"dataset.root={tmp_path}", "dataset.split_column=none"]
+    main(["data", "check", "csv", *words])
+    main(["train", "dataset=csv", *words, "data.holdout=0.5", f"runs_dir={tmp_path}/runs"])
+    told = capsys.readouterr()
+    assert "red" in told.out + told.err
+    assert not {"\x1b", "\x07"} & set(told.out + told.err)
+    for log in tmp_path.glob("runs/*/log.txt"):
+        assert "\x1b" not in log.read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from margin_bench.runtime.files import opened, write_atomic
+from margin_bench.runtime.text import for_terminal
 
 HISTORY = "metrics.jsonl"
 LOG = "log.txt"
@@ -28,6 +29,6 @@ def write_log(run_dir: Path, text: str) -> None:
     """Add to the log of a run what one of its processes says now. That it cannot be written fails no run."""
     rank = os.environ.get("RANK")
     process = f"[process {rank}] " if rank else ""
-    line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {process}{text}\n"
+    line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {process}{for_terminal(text)}\n"
     with suppress(OSError), opened(run_dir / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
         file.write(line.encode(errors="backslashreplace"))

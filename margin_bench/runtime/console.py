@@ -1,6 +1,7 @@
 """Tell the user something: lines that survive a reader who has gone, errors as a message and an exit code."""
 
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any, TextIO
 
 from margin_bench.errors import EndedBySignal, ExitCode, MarginBenchError, OutputError, RunError
 from margin_bench.runtime.foreign import foreign_traceback
+from margin_bench.runtime.text import for_terminal
 
 SHOWN = 100  # characters of a file's name in a message
 # What the system may answer to what a user gives, wherever it comes, and the exit code that tells it.
@@ -88,12 +90,27 @@ def say(text: str, stream: TextIO | None = None) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         # In one piece, as other processes may write at the same moment.
-        stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+        stream.write(f"{for_terminal(text)}\n".encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except OSError as error:
         silence(stream)
         if stream is sys.stdout and not isinstance(error, BrokenPipeError):
             raise OutputError(f"the output cannot be written: {error.strerror or error}") from error
+
+
+class _ToldWarnings(logging.Handler):
+    """Tell what our modules log, as all else is told."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell one record."""
+        tell(record.getMessage())
+
+
+def show_warnings() -> None:
+    """Tell the warnings of our modules from now on."""
+    logger = logging.getLogger("margin_bench")
+    if not logger.handlers:
+        logger.addHandler(_ToldWarnings())
 
 
 def silence(stream: TextIO) -> None:

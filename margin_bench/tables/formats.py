@@ -1,10 +1,10 @@
 """Write sheets as Markdown, CSV, LaTeX and HTML. Imports no torch."""
 
 import csv
-import html
 import io
 from collections.abc import Callable, Iterable, Sequence
 
+from margin_bench.runtime.text import for_csv, for_html, for_markdown, one_line
 from margin_bench.tables.notes import Note
 from margin_bench.tables.sheet import Figure, Grid, Sheet
 
@@ -25,24 +25,33 @@ def markdown(sheets: Sequence[Sheet]) -> str:
 
 
 def _markdown_lines(sheet: Sheet) -> Iterable[str]:
-    yield from [f"## {sheet.name}", "", f"{sheet.caption}.", ""]
+    yield from [f"## {for_markdown(sheet.name)}", "", f"{for_markdown(sheet.caption)}.", ""]
     for grid in sheet.grids:
         if grid.title:
-            yield from [f"### {grid.title}", ""]
-        lines = [(label, *(_cell(figure, "**{}**") for figure in figures)) for label, figures in grid.rows]
-        yield from _piped([(grid.corner, *grid.header), *lines])
+            yield from [f"### {for_markdown(grid.title)}", ""]
+        lines = [
+            (for_markdown(label), *(_cell(figure, "**{}**") for figure in figures)) for label, figures in grid.rows
+        ]
+        yield from _piped([tuple(map(for_markdown, (grid.corner, *grid.header))), *lines])
         yield ""
     for note in sheet.notes:
         yield from [f"{note.heading}:", ""]
-        yield from ["```bash", *note.lines, "```"] if note.are_commands else [f"- {line}" for line in note.lines]
+        yield from _fenced(note.lines) if note.are_commands else [f"- {for_markdown(line)}" for line in note.lines]
         yield ""
+
+
+def _fenced(commands: Sequence[str]) -> list[str]:
+    """Write commands as code, between fences that stand in none of them."""
+    fence = "```"
+    while any(fence in command for command in commands):
+        fence += "`"
+    return [f"{fence}bash", *map(one_line, commands), fence]
 
 
 def _piped(lines: list[tuple[str, ...]]) -> list[str]:
     """Write rows of Markdown whose columns line up in plain text, too."""
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    widths = [max(len(line[position]) for line in cells) for position in range(len(cells[0]))]
-    rows = [" | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells]
+    widths = [max(len(line[position]) for line in lines) for position in range(len(lines[0]))]
+    rows = [" | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines]
     rule = "|".join("-" * (width + 2) for width in widths)
     return [f"| {rows[0]} |", f"|{rule}|", *(f"| {row} |" for row in rows[1:])]
 
@@ -61,17 +70,19 @@ def as_csv(sheets: Sequence[Sheet]) -> str:
         for figure in sheet.figures():
             writer.writerow(
                 [
-                    sheet.name,
-                    figure.label,
+                    for_csv(sheet.name),
+                    for_csv(figure.label),
                     figure.measure,
                     *map(_full, (figure.mean, figure.std)),
                     figure.num_seeds,
                     *map(_full, (figure.published, figure.gap)),
                     "yes" if figure.is_best else "",
-                    " ".join(figure.run_ids),
+                    for_csv(" ".join(figure.run_ids)),
                 ]
             )
-    comments = [f"# {sheet.name}: {line}\n" for sheet in sheets for note in sheet.notes for line in note.lines]
+    comments = [
+        f"# {one_line(f'{sheet.name}: {line}')}\n" for sheet in sheets for note in sheet.notes for line in note.lines
+    ]
     return text.getvalue() + "".join(comments)
 
 
@@ -147,7 +158,7 @@ def _tex_line(note: Note, line: str) -> str:
 
 
 def _tex(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text)
+    return "".join(LATEX.get(character, character) for character in one_line(text))
 
 
 def _slug(sheet: Sheet) -> str:
@@ -163,35 +174,35 @@ def as_html(sheets: Sequence[Sheet]) -> str:
 
 
 def _html_lines(sheet: Sheet) -> Iterable[str]:
-    yield f"<h2>{html.escape(sheet.name)}</h2>"
-    yield f"<p>{html.escape(sheet.caption)}.</p>"
+    yield f"<h2>{for_html(sheet.name)}</h2>"
+    yield f"<p>{for_html(sheet.caption)}.</p>"
     for grid in sheet.grids:
         yield "<table>"
         if grid.title:
-            yield f"<caption>{html.escape(grid.title)}</caption>"
+            yield f"<caption>{for_html(grid.title)}</caption>"
         yield _html_row("th", [grid.corner, *grid.header])
         for label, figures in grid.rows:
             cells = "".join(f"<td>{_html_cell(figure)}</td>" for figure in figures)
-            yield f"<tr><th>{html.escape(label)}</th>{cells}</tr>"
+            yield f"<tr><th>{for_html(label)}</th>{cells}</tr>"
         yield "</table>"
     for note in sheet.notes:
-        yield f"<p>{html.escape(note.heading)}:</p>"
+        yield f"<p>{for_html(note.heading)}:</p>"
         yield "<ul>"
         yield from (f"<li>{_html_line(note, line)}</li>" for line in note.lines)
         yield "</ul>"
 
 
 def _html_row(tag: str, cells: list[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<{tag}>{for_html(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def _html_cell(figure: Figure) -> str:
-    measured, published = html.escape(figure.measured_words()), html.escape(figure.published_words())
+    measured, published = for_html(figure.measured_words()), for_html(figure.published_words())
     return "<br>".join(filter(None, [f"<b>{measured}</b>" if figure.is_best else measured, published]))
 
 
 def _html_line(note: Note, line: str) -> str:
-    return f"<code>{html.escape(line)}</code>" if note.are_commands else html.escape(line)
+    return f"<code>{for_html(line)}</code>" if note.are_commands else for_html(line)
 
 
 FORMATS: dict[str, tuple[Callable[[Sequence[Sheet]], str], str]] = {

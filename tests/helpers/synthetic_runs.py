@@ -48,10 +48,12 @@ def write_run(
         words: the run's overrides, separated by spaces.
         scores: mAP@class and mAP@sample in percent.
         own: the user's folder of YAML files, if there is one.
-        changes: of entries of the record.
+        changes: of entries of the record; of `dataset`, of some of its entries.
     """
     record = record_of(words, seed, scores, precision, own)
     run_dir: Path = runs_dir / record["run_id"]
+    if "dataset" in changes:
+        changes["dataset"] = record["dataset"] | changes["dataset"]
     write_record(run_dir, record | changes)
     return run_dir
 

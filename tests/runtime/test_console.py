@@ -1,6 +1,7 @@
 """What the user sees of a line, of an error, and of the exit code."""
 
 import errno
+import operator
 import os
 import subprocess
 import sys
@@ -27,7 +28,15 @@ def test_success_and_interruption_have_codes_and_our_own_errors_go_through(capsy
     assert exit_code_of(fail, KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "margin-bench: interrupted\n"
     with pytest.raises(ZeroDivisionError):
-        exit_code_of(fail, ZeroDivisionError())
+        exit_code_of(operator.truediv, 1, 0)  # not a line of a user's file
+
+
+def test_an_error_in_a_users_file_is_shown_from_there_on(capsys):
+    assert exit_code_of(fail, ZeroDivisionError("mine")) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["margin-bench: an error in code of your own", "Traceback (most recent call last):"]
+    assert __file__ in lines[2]
+    assert lines[-1] == "ZeroDivisionError: mine"
 
 
 def test_a_process_among_several_says_which_it_is(capsys, monkeypatch):

@@ -1,12 +1,14 @@
 """Tables in all formats, byte by byte, from records with every kind of trouble."""
 
 import csv
+import io
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
-from margin_bench.tables.formats import latex
+from margin_bench.tables.formats import FORMATS, latex
 from margin_bench.tables.notes import Note
 from margin_bench.tables.sheet import Figure, Grid, Sheet
 from tests.helpers.golden_tables import GOLDEN, SUFFIXES, rendered, write_inputs
@@ -68,3 +70,25 @@ def test_wide_and_long_latex_stays_on_its_pages(tmp_path):
     assert done.returncode == 0, done.stdout
     assert "Overfull" not in done.stdout
     assert "too large" not in done.stdout
+
+
+HOSTILE = "<img src=x> ![a](b) | \x1b[2J \n=1"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_labels_are_only_text_in_every_format(name):
+    text = FORMATS[name][0]([replace(sheet_of(HOSTILE), name=HOSTILE, caption=HOSTILE)])
+    assert "\x1b" not in text
+    assert "<img" not in text or name == "csv"  # where it is text
+    assert "](" not in text.replace("\\](", "") or name in ("csv", "latex", "html")
+    if name == "csv":
+        for row in csv.reader(io.StringIO(text.partition("\n#")[0])):
+            assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@")) and not is_number(cell)]
+
+
+def is_number(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
