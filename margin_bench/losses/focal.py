@@ -9,7 +9,7 @@ from margin_bench.losses.pointwise import PointwiseLoss, wrong_side
 from margin_bench.targets import positives
 
 
-def focal(logits: Tensor, targets: Tensor, *, gamma: float, alpha: float | None) -> Tensor:
+def focal(logits: Tensor, targets: Tensor, *, gamma: float, alpha: float | None, detach_weight: bool = False) -> Tensor:
     """Return -(1 - p_t)^gamma log p_t, where p_t = sigmoid(x) of a positive and 1 - sigmoid(x) of a negative.
 
     This is eq. 4 of Lin et al., and with alpha their eq. 5.
@@ -19,6 +19,7 @@ def focal(logits: Tensor, targets: Tensor, *, gamma: float, alpha: float | None)
         targets: int8 (M, C) of POSITIVE, NEGATIVE and UNLABELED.
         gamma: the larger, the less an entry costs that is right already; 0 is the binary cross-entropy.
         alpha: the weight of the positives; that of the negatives is 1 - alpha. None weighs both 1.
+        detach_weight: take the factor (1 - p_t)^gamma for a constant in the gradient.
 
     Returns:
         float (M, C), what each entry costs.
@@ -34,7 +35,8 @@ def focal(logits: Tensor, targets: Tensor, *, gamma: float, alpha: float | None)
     wrong = wrong_side(logits, targets)
     cross_entropy = F.softplus(wrong)  # -log p_t
     # log(1 - p_t) = wrong + log p_t: as an exponential, the power has a finite slope at every logit and gamma.
-    values = torch.exp(gamma * (wrong - cross_entropy)) * cross_entropy
+    weight = torch.exp(gamma * (wrong - cross_entropy))
+    values = (weight.detach() if detach_weight else weight) * cross_entropy
     return values if alpha is None else values * torch.where(positives(targets), alpha, 1 - alpha)
 
 
@@ -44,6 +46,7 @@ class FocalLoss(PointwiseLoss):
     Args:
         gamma: as for `focal`.
         alpha: as for `focal`.
+        detach_weight: as for `focal`.
         scale: the factor on the mean.
 
     Raises:
@@ -56,9 +59,9 @@ class FocalLoss(PointwiseLoss):
         tensor(0.6931)
     """
 
-    def __init__(self, *, gamma: float, alpha: float | None, scale: float) -> None:
+    def __init__(self, *, gamma: float, alpha: float | None, scale: float, detach_weight: bool = False) -> None:
         check_at_least_zero(gamma=gamma)
         check_above_zero(scale=scale)
         if alpha is not None and not 0 <= alpha <= 1:
             raise ValueError(f"alpha: expected a number from 0 to 1 or null, got {alpha!r}.")
-        super().__init__(focal, gamma=gamma, alpha=alpha, scale=scale)
+        super().__init__(focal, gamma=gamma, alpha=alpha, detach_weight=detach_weight, scale=scale)

@@ -1,5 +1,6 @@
 """The asymmetric loss."""
 
+import itertools
 import math
 
 import pytest
@@ -14,7 +15,7 @@ from tests.helpers.loops import loss_and_gradient, random_bucket
 PAPER = {"positive_gamma": 0.0, "negative_gamma": 4.0, "clip": 0.05, "scale": 1.0}
 
 
-def reference(logits, targets, way=None, *, positive_gamma, negative_gamma, clip, scale):
+def reference(logits, targets, way=None, *, positive_gamma, negative_gamma, clip, scale, detach_weight=False):
     def cost(x, is_positive, *_):
         if is_positive:
             return sigmoid(-x) ** positive_gamma * softplus(-x)
@@ -70,3 +71,24 @@ def test_a_negative_below_the_clip_costs_nothing():
 def test_wrong_parameters_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         AsymmetricLoss(**PAPER | wrong)
+
+
+@pytest.mark.parametrize("clip", [0, 0.05])
+def test_a_detached_weight_changes_the_gradient_alone(clip):
+    """As in timm with `disable_torch_grad_focal_loss`, and in loops in which the weight is a number."""
+    logits, targets = labeled_bucket()
+    parameters = {"positive_gamma": 1.0, "negative_gamma": 4.0, "clip": clip, "scale": 1.0}
+    ours = AsymmetricLoss(**parameters, detach_weight=True)
+    value, gradient = loss_and_gradient(ours, logits, targets)
+    assert value.item() == AsymmetricLoss(**parameters)(logits, targets).item()
+    slopes = torch.zeros_like(gradient)
+    for entry in itertools.product(*map(range, logits.shape)):
+        p = sigmoid(logits[entry].item())
+        if targets[entry] == NEGATIVE:
+            q = max(p - clip, 0)
+            slopes[entry] = q**4 * p * (1 - p) / (1 - q) * (q > 0)
+        else:
+            slopes[entry] = -((1 - p) ** 1) * (1 - p)
+    torch.testing.assert_close(gradient, slopes / targets.numel(), rtol=1e-9, atol=1e-12)
+    theirs = AsymmetricLossMultiLabel(4.0, 1.0, clip, disable_torch_grad_focal_loss=True, reduction="mean")
+    assert_same(ours, theirs, logits.float(), targets, targets.float(), rtol=1e-5, atol=1e-7)

@@ -10,7 +10,7 @@ from tests.helpers.entries import assert_same, labeled_bucket, mean_over_entries
 from tests.helpers.loops import loss_and_gradient, random_bucket
 
 
-def reference(logits, targets, way=None, *, gamma, alpha, scale):
+def reference(logits, targets, way=None, *, gamma, alpha, scale, detach_weight=False):
     def cost(x, is_positive, *_):
         weight = 1 if alpha is None else alpha if is_positive else 1 - alpha
         return weight * sigmoid(-right(x, is_positive)) ** gamma * softplus(-right(x, is_positive))
@@ -61,3 +61,13 @@ def test_the_slope_is_finite_however_wrong_or_right_a_logit_is(gamma):
 def test_wrong_parameters_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         FocalLoss(**{"gamma": 2, "alpha": None, "scale": 1} | wrong)
+
+
+def test_a_detached_weight_changes_the_gradient_alone():
+    logits, targets = labeled_bucket()
+    parameters = {"gamma": 2.0, "alpha": 0.25, "scale": 1.0}
+    value, gradient = loss_and_gradient(FocalLoss(**parameters, detach_weight=True), logits, targets)
+    assert value.item() == FocalLoss(**parameters)(logits, targets).item()
+    wrong = torch.sigmoid(torch.where(targets == NEGATIVE, logits, -logits))
+    sides = torch.where(targets == NEGATIVE, 0.75, -0.25)
+    torch.testing.assert_close(gradient, sides * wrong**2 * wrong / targets.numel())
