@@ -50,7 +50,7 @@ def of_a_bucket(size: tuple[int, int], repeats: int) -> tuple[float, float]:
     value, gradient = forward_and_backward()
     return (
         seconds_of(forward_and_backward, repeats),
-        seconds_of(lambda: bucket_statistics(loss.way, logits, targets, value, gradient), repeats),
+        seconds_of(lambda: bucket_statistics("both", logits, targets, value, gradient), repeats),
     )
 
 

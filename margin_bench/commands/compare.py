@@ -37,6 +37,9 @@ examples:
 """
 
 
+KEYS_SHOWN = 12  # of those in which groups differ
+
+
 @dataclass(frozen=True)
 class SeedGroup:
     """Hold finished runs that differ in their seeds alone, in the order of their seeds.
@@ -175,6 +178,12 @@ def _in_words(groups: list[SeedGroup], comparisons: list[Comparison], config: Co
     """Write comparisons as text, in percent."""
     num_samples, num_classes = groups[0].saved[0].targets.shape
     lines = [f"{counted(num_samples, 'sample')}, {counted(num_classes, 'class', 'classes')}; values in percent"]
+    differing = _differing(groups)
+    if differing:
+        lines.append("in which they differ:")
+        lines += [f"  {key}: {' | '.join(values)}" for key, values in list(differing.items())[:KEYS_SHOWN]]
+    if len(differing) > KEYS_SHOWN:
+        lines.append(f"  and {len(differing) - KEYS_SHOWN} more; --json shows all")
     for comparison in comparisons:
         title, units = TITLES[comparison.metric]
         lines += ["", title]
@@ -185,6 +194,14 @@ def _in_words(groups: list[SeedGroup], comparisons: list[Comparison], config: Co
             if comparison.metric == "map_class":
                 lines += _largest(difference, groups[0].saved[0].class_names)
     return "\n".join(lines)
+
+
+def _differing(groups: list[SeedGroup]) -> dict[str, list[str]]:
+    """Return the value of each group for each key in which they differ."""
+    traits = [_traits(group.records[0]) for group in groups]
+    keys = sorted({key for each in traits for key in each})
+    values = {key: [each.get(key, "-") for each in traits] for key in keys}
+    return {key: found for key, found in values.items() if len(set(found)) > 1}
 
 
 def _measured_in_words(measured: ScoredRun, seeds: list[int]) -> str:
@@ -231,6 +248,7 @@ def _in_json(groups: list[SeedGroup], comparisons: list[Comparison], config: Com
             {"name": group.name, "run_ids": [record["run_id"] for record in group.records], "seeds": group.seeds}
             for group in groups
         ],
+        "differing": _differing(groups),
         "metrics": {comparison.metric: _numbers(comparison, groups) for comparison in comparisons},
     }
     return json.dumps(content, indent=2, allow_nan=False)

@@ -169,6 +169,8 @@ def _check(dataset: Mapping[str, Any], holdout: float, workers: int | None, as_j
 
 
 def _published(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the published sizes of a data set."""
+    """Return the published sizes of a data set; None where they are those of another year, say."""
     about = dataset.get("about") or {}
-    return {key: about.get(key) for key in ("classes", "train", "test", "labels_per_sample")}
+    is_of_another = any(dataset.get(key) != value for key, value in about.get("counted_with", {}).items())
+    keys = ("classes", "train", "test", "labels_per_sample")
+    return {key: None if is_of_another else about.get(key) for key in keys}

@@ -12,7 +12,7 @@ from margin_bench.config.identity import decides
 from margin_bench.config.sources import default_runs_dir
 from margin_bench.config.words import key_of
 from margin_bench.errors import ConfigError
-from margin_bench.runtime.console import say
+from margin_bench.runtime.console import counted, say
 from margin_bench.runtime.files import write_atomic
 from margin_bench.runtime.gc_pause import without_collection
 from margin_bench.tables.all_tables import every_table
@@ -23,7 +23,7 @@ from margin_bench.tables.measure import measure
 from margin_bench.tables.overrides import check_words
 from margin_bench.tables.sheet import sheet
 from margin_bench.tables.spec import read_table
-from margin_bench.tables.usable_records import load_records
+from margin_bench.tables.usable_records import Records, load_records
 
 MEANING = (
     "Without a NAME it shows every table that a record belongs to, by the words given and the defaults of its data\n"
@@ -52,15 +52,31 @@ def run(line: argparse.Namespace) -> None:
     if not asked.runs_dir.is_dir() and asked.runs_dir != default_runs_dir():
         raise ConfigError(f"runs_dir={asked.runs_dir} is no folder; give the one that holds the records of runs")
     with without_collection():
-        if found := _measured(asked):
+        found, records = _measured(asked)
+        if found:
             show(found, asked)
+            if not asked.names:
+                _tell_others(found, records)
         else:
             say(f"no record in {asked.runs_dir} belongs to a table by these words")
             say("margin-bench reproduce table3 dataset=digits makes some; or add what yours were given, as epochs=6")
 
 
-def _measured(asked: Arguments) -> list[Measured]:
-    """Fill the tables that are named, or all that have a record."""
+def _tell_others(found: Sequence[Measured], records: Records) -> None:
+    """Say how many finished runs stand in none of the tables, since they are on a user's own data, say."""
+    shown = {record["run_id"] for each in found for record in each.records}
+    others = [record for run_id, record in records.usable.items() if run_id not in shown]
+    if others:
+        names = ", ".join(sorted({record["config"]["dataset"]["name"] for record in others}))
+        say(
+            f"{counted(len(others), 'finished run')} on {names} in none of these tables; a table of your own shows "
+            "them (docs/tables.md), margin-bench compare compares them",
+            sys.stderr,
+        )
+
+
+def _measured(asked: Arguments) -> tuple[list[Measured], Records]:
+    """Fill the tables that are named, or all that have a record; return them with all records."""
     identities = Identities(asked.sources)
     wanted = [read_table(name, asked.sources) for name in asked.names]
     check_words(wanted, asked.request.words, asked.sources)
@@ -70,7 +86,7 @@ def _measured(asked: Arguments) -> list[Measured]:
     else:
         found = every_table(asked.request, records, identities)
     identities.save()
-    return found
+    return found, records
 
 
 def show(found: Sequence[Measured], asked: Arguments) -> None:

@@ -73,6 +73,19 @@ def no_exit(whose: str) -> Iterator[None]:
         ) from error
 
 
+def check_parameters(group: Mapping[str, Any]) -> None:
+    """Check that the `_target_` of a group has the parameters that the group gives it.
+
+    Raises:
+        ConfigError: there is no such target, or it has no such parameter.
+    """
+    target = group["_target_"]
+    try:
+        _signature(_resolved(target), target).bind_partial(**arguments_of(group))
+    except TypeError as error:
+        raise ConfigError(f"{target}: {error}") from error
+
+
 def takes(group: Mapping[str, Any], parameter: str) -> bool:
     """Return whether the `_target_` of a group has this parameter.
 

@@ -26,6 +26,7 @@ from margin_bench.config.schema import (
     metric_names,
     one_of,
 )
+from margin_bench.config.sources import our_files
 from margin_bench.errors import nearest
 from margin_bench.runtime.console import counted
 
@@ -66,6 +67,7 @@ def mistakes_in(command: str, config: DictConfig, defaults: DictConfig, num_proc
     schema = SCHEMAS[command]
     mistakes = [_absent_mistake(key) for key in _absent(schema, config)]
     mistakes += _key_mistakes(OmegaConf.to_container(config))
+    mistakes += _unknown_key_mistakes(config) if schema is TrainConfig else []
     for key, value in _leaves(config):
         mistakes += _value_mistakes(schema, key, value, defaults)
     if schema is TrainConfig:
@@ -103,6 +105,17 @@ def _key_mistakes(content: Any, prefix: str = "") -> list[str]:
             mistakes.append(f"{prefix}{key}: expected a key that is text; in a YAML file put it in quotes")
         mistakes += _key_mistakes(value, f"{prefix}{key}.")
     return mistakes
+
+
+def _unknown_key_mistakes(config: DictConfig) -> list[str]:
+    """Return a line for each key of the transforms that they do not take, if they are ours: they have no more."""
+    section = OmegaConf.select(config, "transforms")
+    if not isinstance(section, DictConfig):
+        return []
+    target = str(section.get("_target_"))
+    known = {key for ours in our_files("transforms") if ours["_target_"] == target for key in ours}
+    unknown = [str(key) for key in section if key not in {*known, "name", "revision", "about"}] if known else []
+    return [f"transforms.{key}: {target} has no such parameter{nearest(key, known)}" for key in unknown]
 
 
 def _value_mistakes(schema: type, key: str, value: Any, defaults: DictConfig) -> list[str]:

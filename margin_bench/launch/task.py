@@ -3,15 +3,17 @@
 Imports nothing that trains for a finished run.
 """
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from omegaconf import DictConfig
 
 from margin_bench.config.identity import run_id
+from margin_bench.config.own_code import own_code_sha256
 from margin_bench.config.schema import EvaluateConfig, TrainConfig, typed
 from margin_bench.records.paths import read_paths
 from margin_bench.records.record import FINISHED, read_record
@@ -51,6 +53,8 @@ class Train:
             check_shape(record, self.run_dir)
             if os.environ.get("RANK", "0") == "0":
                 say(f"this run is finished already{_elsewhere(self.run_dir, self.config)}", sys.stderr)
+                for target in _changed_code(record, self.config):
+                    say(f"the code of {target} has changed since: raise its revision for a new run", sys.stderr)
                 print_result(record, self.run_dir)
             return
         from margin_bench.runs.train import train  # which imports all that trains
@@ -75,6 +79,13 @@ class Evaluate:
 
 # By the name of the command.
 TASKS: dict[str, Callable[[DictConfig], Task]] = {"train": Train, "evaluate": Evaluate}
+
+
+def _changed_code(record: dict[str, Any], config: TrainConfig) -> list[str]:
+    """Return each part of the user's own whose file is another one than at the start of the finished run."""
+    before = record.get("own_code_sha256", {})
+    now = own_code_sha256(dataclasses.asdict(config))
+    return [target for target, checksum in before.items() if target in now and now[target] != checksum]
 
 
 def _elsewhere(run_dir: Path, config: TrainConfig) -> str:

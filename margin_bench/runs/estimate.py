@@ -90,11 +90,10 @@ def _timed(runs: Iterable[MissingRun], sources: Sources) -> tuple[dict[PaceGroup
     seconds: dict[PaceGroup, float] = {}
     unknown: dict[str, list[PaceGroup]] = {}
     for run in runs:
-        say(f"timing {NUM_STEPS} steps of {_in_words([run.group])}", sys.stderr)
         try:
-            seconds[run.group] = _of_steps(run.words, sources)
+            seconds[run.group] = _of_steps(run, sources)
         except MarginBenchError as error:
-            unknown.setdefault(str(error).splitlines()[0], []).append(run.group)
+            unknown.setdefault(" ".join(str(error).split("\n")), []).append(run.group)
     return seconds, unknown
 
 
@@ -113,17 +112,18 @@ def _of_finished(records: Iterable[dict[str, Any]]) -> dict[PaceGroup, float]:
     return {group: fmean(values) for group, values in seconds.items()}
 
 
-def _of_steps(words: Sequence[str], sources: Sources) -> float:
+def _of_steps(run: MissingRun, sources: Sources) -> float:
     """Return the seconds of a pass through the training split, by a few steps in this process from random weights.
 
     Raises:
         MarginBenchError: the run cannot be trained; its data set is not there, say.
     """
-    config: TrainConfig = typed("train", composed("train", words, sources))
+    config: TrainConfig = typed("train", composed("train", run.words, sources))
     config.precision = resolve_precision(config.precision)
     config.backbone = dataclasses.replace(config.backbone, pretrained=False, weights=None)
     with runtime_errors():
         train_split, _ = load_splits(config.dataset, config.data.holdout)
+        say(f"timing {NUM_STEPS} steps of {_in_words([run.group])}", sys.stderr)
         trainer = trainer_of(config, train_split, World(device=local_device()))
         steps_per_epoch, clock = trainer.steps_per_epoch, _Clock()
         trainer.steps_per_epoch = min(steps_per_epoch, NUM_STEPS)

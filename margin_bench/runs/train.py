@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from margin_bench.config.build import no_exit
+from margin_bench.config.build import check_parameters, no_exit
 from margin_bench.config.identity import files_sha256
+from margin_bench.config.own_code import own_code_sha256
 from margin_bench.config.schema import PAPER, TrainConfig
 from margin_bench.data.facts import facts
 from margin_bench.errors import DataError, DivergedError, MarginBenchError, StoppedError
@@ -123,6 +124,7 @@ def _new_record(config: TrainConfig, run_dir: Path, world: World) -> tuple[dict[
         "run_id": run_dir.name,
         "config": short,
         "files_sha256": files_sha256(content),
+        "own_code_sha256": own_code_sha256(content),
         "seed": config.seed,
         "dataset": None,
         "metric_protocol": PAPER,
@@ -187,6 +189,8 @@ class _Run:
     def __init__(self, config: TrainConfig, run_dir: Path, world: World) -> None:
         self.config, self.run_dir, self.world = config, run_dir, world
         self.stop = StopRequest()
+        for group in (config.loss, config.transforms):
+            check_parameters(group)  # before the data, which may take minutes
         train_split, self.test_split = load_splits(config.dataset, config.data.holdout)
         self.facts = facts(train_split, self.test_split)
         self.test_batches = evaluation_batches(config, self.test_split, world)

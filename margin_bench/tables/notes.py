@@ -33,6 +33,8 @@ def notes(measured: Measured) -> Iterator[Note]:
     if records:
         trials = [trial.record for cell in measured.cells for trial in cell.trials if trial.record]
         yield Note("Measured with", tuple(_provenance(records, trials)))
+    if other := tuple(_other_data(measured)):
+        yield Note("Not the published data", other)
     if measured.left_out:
         yield Note("Left out", tuple(measured.left_out))
     searched = [cell for cell in measured.cells if cell.trials]
@@ -66,6 +68,15 @@ def _legend(measured: Measured) -> Iterator[str]:
         yield "Bold: leads beyond the spread, its mean less its deviation above every other's mean plus deviation."
     if any(cell.published for cell in measured.cells):
         yield "In brackets: published in the paper, and measured less published."
+
+
+def _other_data(measured: Measured) -> Iterator[str]:
+    """Yield a line for each cell whose data set has other numbers than the published one: a part of it, say."""
+    for cell in measured.cells if measured.table.is_of_facts else ():
+        for measure in measured.table.measures:
+            values, published = cell.values(measure), cell.published.get(measure)
+            if values and published is not None and measure != "labels_per_sample" and set(values) != {published}:
+                yield f"{label_of(cell)}: {measure} is {values[0]:,.0f}, and {published:,.0f} in the paper."
 
 
 def _rates(measured: Measured, searched: list[Cell]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from margin_bench.config.dotted import value_at
 from margin_bench.config.identity import decides
 from margin_bench.config.schema import is_for_hydra
 from margin_bench.config.sources import Sources
-from margin_bench.config.words import parsed
+from margin_bench.config.words import key_of, parsed
 from margin_bench.config.yaml_files import read_yaml
 from margin_bench.errors import ConfigError, nearest
 
@@ -200,9 +200,9 @@ def _words(place: str, text: Any) -> tuple[str, ...]:
         raise ValueError(f"{place}: expected key=value, got {text!r}")
     words = text.split() if isinstance(text, str) else [str(word) for word in text or []]
     for word in words:
-        if not word.partition("=")[1] or word[0] in "+~":
-            raise ValueError(f"{place}: {word}: expected key=value")
-        key = word.partition("=")[0]
+        if not word.partition("=")[1] or word[0] == "~":
+            raise ValueError(f"{place}: {word}: expected key=value, or +key=value of a key that a loss of yours brings")
+        key = key_of(word)
         if is_for_hydra(word) or key in ("seed", "seeds") or not decides(key):
             raise ValueError(f"{place}: {word}: a table says what is trained; {key} is for the command line")
         try:

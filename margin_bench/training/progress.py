@@ -1,4 +1,5 @@
-"""Show how far a training has come: a bar on a terminal, elsewhere a line at the end of each epoch."""
+"""Show how far a training has come: a bar on a terminal, elsewhere a line after the first step, each minute,
+and at the end of each epoch."""
 
 import time
 from collections.abc import Callable
@@ -7,12 +8,14 @@ from typing import SupportsFloat, TextIO
 from tqdm import tqdm
 
 from margin_bench.runtime.console import say, silence
+from margin_bench.runtime.text import for_terminal
 
 REDRAW_SECONDS = 0.2
+LINE_SECONDS = 60  # without a terminal
 
 
 class Progress:
-    """Show the state of the training on one line: a bar on a terminal, elsewhere a line at the end of each epoch.
+    """Show the state of the training on one line: a bar on a terminal, elsewhere a line now and then.
 
     Args:
         num_epochs: of the whole run.
@@ -73,15 +76,21 @@ class Progress:
         if self._stream is None:
             return
         epoch_ends = self._steps_done % self._num_steps == 0
-        if not epoch_ends and (self._bar is None or time.monotonic() - self._drawn < REDRAW_SECONDS):
+        if not epoch_ends and not self._is_due():
             return
         line = self._line(loss, learning_rate)
         if epoch_ends:
             self._log(line)
         if self._bar is None:
+            self._drawn = time.monotonic()
             say(line, self._stream)
         else:
             self._draw(self._bar, line)
+
+    def _is_due(self) -> bool:
+        """Tell whether something is to be shown in the middle of an epoch."""
+        is_first = self._bar is None and self._steps_done == self._first_step + 1
+        return is_first or time.monotonic() - self._drawn >= (REDRAW_SECONDS if self._bar else LINE_SECONDS)
 
     def say(self, text: str) -> None:
         """Show a line of its own, above the bar if there is one."""
@@ -89,7 +98,7 @@ class Progress:
             return
         self._log(text)
         if self._bar is not None:
-            self._guarded(lambda: tqdm.write(text, file=self._stream))
+            self._guarded(lambda: tqdm.write(for_terminal(text), file=self._stream))
         else:
             say(text, self._stream)
 

@@ -93,3 +93,10 @@ def test_a_key_of_the_schema_that_is_not_there_is_asked_for(defaults: DictConfig
     OmegaConf.set_struct(config, False)
     del config["epochs"]
     assert mistakes_in("train", config, defaults)[0].startswith("epochs is needed: +epochs=VALUE")
+
+
+def test_a_parameter_that_the_transforms_do_not_have_is_told(defaults: DictConfig) -> None:
+    fast = {"transforms___target_": "margin_bench.data.fast.Fast", "transforms__image_sise": 3}
+    expected = "transforms.image_sise: margin_bench.data.fast.Fast has no such parameter; did you mean image_size?"
+    assert expected in mistakes(defaults, **fast)
+    assert mistakes(defaults, transforms___target_="mine.Own", transforms__anything=3) == []

@@ -108,6 +108,7 @@ def runs_dir(tmp_path, monkeypatch):
     """Where runs go; `my_losses` can be imported."""
     (tmp_path / "my_losses.py").write_text(PACKAGE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_losses", raising=False)
     return tmp_path / "runs"
 
 
@@ -171,7 +172,6 @@ def test_constants_of_torchs_losses_are_no_state(runs_dir):
 @pytest.mark.parametrize("diagnostics", ["false", "1", "3"])
 def test_a_loss_is_called_once_for_each_bucket_whatever_is_measured(runs_dir, diagnostics):
     own = ["loss=own", "loss.name=once", "loss._target_=my_losses.Once", f"diagnostics={diagnostics}"]
-    sys.modules.pop("my_losses", None)
     assert train(runs_dir, "epochs=2", *own) == 0
     assert sys.modules["my_losses"].Once.calls == [64] * 8
     (entry, _) = read_record(runs_dir)["history"]
@@ -222,3 +222,14 @@ def test_a_file_of_ones_own_beside_the_package(runs_dir, tmp_path):
 def test_a_mistake_is_one_of_the_configuration(runs_dir, own, said, capfd):
     assert train(runs_dir, *own) == 2
     assert said in capfd.readouterr().err
+
+
+def test_a_change_of_the_code_of_a_finished_run_is_told(runs_dir, capsys):
+    own = ["epochs=1", "loss=own", "loss.name=cubed", "loss._target_=my_losses.Cubed", "+loss.factor=2.0"]
+    assert train(runs_dir, *own) == 0
+    assert train(runs_dir, *own) == 0
+    assert "has changed" not in capsys.readouterr().err
+    path = runs_dir.parent / "my_losses.py"
+    path.write_text(f"{PACKAGE}\n# another thought\n", encoding="utf-8")
+    assert train(runs_dir, *own) == 0
+    assert "the code of my_losses.Cubed has changed since: raise its revision" in capsys.readouterr().err

@@ -72,7 +72,7 @@ say("done", opened)
         assert process.wait() == 0
 
 
-def test_away_from_a_terminal_an_epoch_is_one_line(clock: Clock) -> None:
+def test_away_from_a_terminal_the_first_step_and_each_epoch_is_a_line(clock: Clock) -> None:
     """Two epochs of 2 steps in 4 s each: 2 x 100 images in 4 s; after the first epoch 4 s are left."""
     stream = io.StringIO()
     logged: list[str] = []
@@ -83,11 +83,23 @@ def test_away_from_a_terminal_an_epoch_is_one_line(clock: Clock) -> None:
             clock.now += 2
             progress.step(loss=loss, learning_rate=0.01, num_images=100)
     progress.close()
-    assert stream.getvalue().splitlines() == [
+    first, *ends = stream.getvalue().splitlines()
+    assert first == "epoch 1/2  loss 1.0000  learning rate 0.01  50 images/s  00:06 left"
+    assert ends == [
         "epoch 1/2  loss 0.5000  learning rate 0.01  50 images/s  00:04 left",
         "epoch 2/2  loss 0.5000  learning rate 0.01  50 images/s  00:00 left",
     ]
-    assert logged == stream.getvalue().splitlines()
+    assert logged == ends
+
+
+def test_away_from_a_terminal_a_long_epoch_has_a_line_each_minute(clock: Clock) -> None:
+    stream = io.StringIO()
+    progress = Progress(1, 20, stream)
+    for _ in range(20):
+        clock.now += 10
+        progress.step(loss=1.0, learning_rate=0.01, num_images=100)
+    left = [line.split()[-2] for line in stream.getvalue().splitlines()]
+    assert left == ["03:10", "02:10", "01:10", "00:10", "00:00"]  # after steps 1, 7, 13, 19 and 20
 
 
 def test_an_evaluation_slows_no_image_down_but_counts_in_the_time_left(clock: Clock) -> None:
@@ -111,9 +123,9 @@ def test_a_resumed_run_counts_its_own_steps_alone(clock: Clock) -> None:
     assert stream.getvalue() == "epoch 4/5  loss 1.0000  learning rate 0.01  10 images/s  00:06 left\n"
 
 
-@pytest.mark.parametrize(("stream", "num_read"), [(None, 0), (io.StringIO(), 1), (Terminal(), 3)])
+@pytest.mark.parametrize(("stream", "num_read"), [(None, 0), (io.StringIO(), 2), (Terminal(), 3)])
 def test_the_loss_is_read_only_when_it_is_shown(stream: TextIO | None, num_read: int, clock: Clock) -> None:
-    """100 steps in 0.5 s: a bar is drawn every 0.2 s and at the end, a line at the end alone."""
+    """100 steps in 0.5 s: a bar is drawn every 0.2 s and at the end, a line after the first and the last."""
     loss = Loss()
     progress = Progress(1, 100, stream)
     for _ in range(100):
