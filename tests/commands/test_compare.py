@@ -81,6 +81,16 @@ def test_two_runs_are_compared_in_words(runs_dir, capsys):
     assert "by Holm" not in out
 
 
+def test_the_keys_in_which_runs_differ_are_named(runs_dir, capsys):
+    words = ["made-class-seed0", "made-both-seed0", "made-both-3-seed0", f"runs_dir={runs_dir}", FEW]
+    assert main(["compare", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = lines.index("in which they differ:")
+    assert lines[first + 1 : first + 4] == ["  epochs: 2 | 2 | 3", "  loss.way: 'class' | 'both' | 'both'", ""]
+    assert main(["compare", *words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["differing"]["epochs"] == ["2", "2", "3"]
+
+
 def test_one_is_no_plural(tmp_path, capsys):
     targets = np.array([[POSITIVE]], np.int8)
     first, second = (make_run(tmp_path, way, 0, targets=targets) for way in ("both", "class"))

@@ -153,6 +153,18 @@ def test_the_text_shows_sizes_beside_the_published_ones(tmp_path, capsys):
     assert ["no", "faults"] in lines
 
 
+def test_sizes_of_another_year_have_none_beside_them(tmp_path, capsys):
+    written = made.coco(tmp_path)
+    for folder, year in (("train2014", "train2017"), ("val2014", "val2017")):
+        (tmp_path / folder).rename(tmp_path / year)
+        for path in (tmp_path / "annotations").glob(f"*{folder}.json"):
+            path.rename(path.with_name(path.name.replace("2014", "2017")))
+    assert main(["data", "check", "coco", *written.overrides[1:], "dataset.year=2017", "workers=1"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["classes", "3", "-"] in lines
+    assert ["train", "29", "-"] in lines
+
+
 def test_a_sheet_shows_samples(tmp_path, capsys):
     written = made.wider(tmp_path)
     assert check(written.overrides, capsys, "--sheet", str(tmp_path / "sheet.png"))[0] == 0

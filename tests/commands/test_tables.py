@@ -180,3 +180,12 @@ def test_without_a_name_a_table_is_called_as_by_its_name(tmp_path, capsys):
     for words in (["epochs=3"], ["dataset=digits", "epochs=3"]):
         assert main(["tables", *words, f"runs_dir={tmp_path}"]) == 0
         assert by_name.strip() in capsys.readouterr().out
+
+
+def test_runs_that_are_in_no_table_are_counted(tmp_path, capsys):
+    write_run(tmp_path, "dataset=digits")
+    assert main(["tables", f"runs_dir={tmp_path}"]) == 0
+    assert "in none of these tables" not in capsys.readouterr().err
+    write_run(tmp_path, f"dataset=csv dataset.name=birds dataset.file={__file__} backbone=digits loss=bce")
+    assert main(["tables", f"runs_dir={tmp_path}"]) == 0
+    assert "1 finished run on birds in none of these tables" in capsys.readouterr().err

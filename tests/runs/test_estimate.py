@@ -58,3 +58,11 @@ def test_a_data_set_that_is_not_there_leaves_the_others_their_time():
     assert minutes == "about 6 min"
     assert source == "judged by finished runs: test_resnet on digits"
     assert unknown.startswith("unknown: test_resnet on coco: Expected annotations")
+    assert unknown.endswith(".")
+    assert "dataset.root" in unknown
+
+
+def test_the_data_are_looked_for_before_anything_is_timed(capsys):
+    missing = run(2, ["dataset=coco", "dataset.root=/nowhere", "backbone=digits"], name="coco")
+    estimate([missing], [], Sources())
+    assert "timing" not in capsys.readouterr().err

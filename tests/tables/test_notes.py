@@ -51,3 +51,15 @@ def test_one_command_that_fills_all_cells_stands_for_many(tmp_path):
     assert line == f"margin-bench reproduce {words}    # 5 cells"
     (line,) = missing(tmp_path, "table3", "loss=twoway", "loss.way=class", rates=(0.1, 0.2)).short
     assert line.endswith("loss=twoway loss.way=class 'search.lr=[0.1,0.2]' seeds=1    # 1 cell")
+
+
+def test_data_that_are_not_the_published_ones_are_told(tmp_path):
+    facts = {"num_train": 5011, "num_test": 4952, "class_names": ["a class"] * 20}
+    write_run(tmp_path, "dataset=voc2007 backbone=digits", dataset=facts)
+    assert not [note for note in notes(measured(tmp_path, "table6")) if note.heading == "Not the published data"]
+    write_run(tmp_path, "dataset=voc2012 backbone=digits", dataset=facts | {"num_train": 100})
+    (note,) = (note for note in notes(measured(tmp_path, "table6")) if note.heading == "Not the published data")
+    assert note.lines == (
+        "data set voc2012: num_train is 100, and 5,717 in the paper.",
+        "data set voc2012: num_test is 4,952, and 5,823 in the paper.",
+    )

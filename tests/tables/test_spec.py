@@ -90,6 +90,12 @@ def test_the_table_of_ways_finds_all_losses_by_itself():
     assert [row.label for row in point_wise.rows.entries] == sorted(n for n, k in kinds.items() if k == "point-wise")
 
 
+def test_a_table_may_give_a_loss_of_the_users_own_a_parameter(tmp_path):
+    sources = write_table(tmp_path, "caption: Mine\nbase: loss=own loss._target_=mine.Loss +loss.gamma=2.0\n")
+    (block,) = read_table("mine", sources).blocks
+    assert block.words == ("loss=own", "loss._target_=mine.Loss", "+loss.gamma=2.0")
+
+
 def test_a_table_of_the_users_own_is_one_file(tmp_path):
     sources = write_table(
         tmp_path, "caption: Mine\nrows: {name: gamma, key: loss.gamma, values: [0.5, 1e-5, null, true]}\n"
@@ -112,6 +118,8 @@ def test_a_table_of_the_users_own_is_one_file(tmp_path):
         ("caption: a\nrows: {name: x, values: [1]}\n", "key is missing"),
         ("caption: a\nrows: {name: x, key: loss, values: relatve}\n", "there is no loss of the kind relatve"),
         ("caption: a\nbase: loss\n", "loss: expected key=value"),
+        ("caption: a\nbase: ~loss.way=1\n", "~loss.way=1: expected key=value, or +key=value of a key"),
+        ("caption: a\nbase: +seed=1\n", "+seed=1: a table says what is trained"),
         ("caption: a\nmeasures: [map_class, num_train]\n", "measures: expected some of map_class"),
         ("caption: a\nrows: {name: x, key: y}\n", "rows: values is missing"),
         ("caption: a\nrows: {name: x, key: y, values: []}\n", "rows.values: expected one or more"),
